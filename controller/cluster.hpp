@@ -1,0 +1,54 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "controller/objects.hpp"
+
+namespace podfence {
+
+/// What is known of the cluster. Plain ordered maps: the order of events never shows (N4).
+class Cluster {
+  public:
+    void put(Pod pod);
+    void put(Namespace ns);  ///< Adds the name label (N27).
+    void put(NetworkPolicy policy);
+    void remove_pod(const ObjectName& name);
+    void remove_namespace(const std::string& name);
+    void remove_policy(const ObjectName& name);
+
+    const std::map<ObjectName, Pod>& pods() const { return pods_; }
+    const std::map<std::string, Namespace, std::less<>>& namespaces() const { return namespaces_; }
+    const std::map<ObjectName, NetworkPolicy>& policies() const { return policies_; }
+    const Pod* find_pod(const ObjectName& name) const;
+
+    /// The pod that holds this address: never a finished (N52) or hostNetwork one (N57); of several
+    /// the one that is not terminating, then the newest, then the last by uid and name (N56).
+    const Pod* owner_of(const Address& address) const;
+    /// Whether the pod is the holder of this address of its own.
+    bool holds(const Pod& pod, const Address& address) const { return owner_of(address) == &pod; }
+
+    /// Does the selector choose this namespace? Of a namespace that has not been seen nothing is
+    /// known but its name: any requirement on another label fails, NotIn and DoesNotExist included
+    /// (N27, N29).
+    bool namespace_matches(const LabelSelector& selector, std::string_view ns) const;
+
+    friend bool operator==(const Cluster& a, const Cluster& b) {
+        return a.pods_ == b.pods_ && a.namespaces_ == b.namespaces_ && a.policies_ == b.policies_;
+    }
+
+  private:
+    void index(const Pod& pod);
+    void unindex(const Pod& pod);
+
+    std::map<ObjectName, Pod> pods_;
+    std::map<std::string, Namespace, std::less<>> namespaces_;
+    std::map<ObjectName, NetworkPolicy> policies_;
+    std::multimap<Address, const Pod*> claims_;  ///< Live claims on addresses, holder or not.
+};
+
+/// Can this pod hold addresses at all? Not when finished (N52) or on the host's network (N57).
+bool can_hold_addresses(const Pod& pod);
+
+}  // namespace podfence

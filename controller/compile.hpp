@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controller/cluster.hpp"
+#include "nft/ruleset.hpp"
+
+namespace podfence {
+
+/// What the operator chose; not what the cluster says.
+struct CompileOptions {
+    std::string node;  ///< Pods of this node are enforced.
+    nft::TableId table{};
+    std::int32_t priority = -10;               ///< Of the egress hook; ingress is at the next one.
+    bool counters = false;                     ///< Count packets at every verdict.
+    std::optional<std::uint16_t> log_group{};  ///< NFLOG group for denied packets.
+    bool pod_to_node_enforced = false;         ///< D2: also judge pods' traffic to their own node.
+};
+
+/// Where a chain of the compiled table comes from, for `dump`.
+struct ChainOrigin {
+    std::string what;                   ///< "policy class", "peers of 80/TCP"...
+    std::vector<std::string> policies;  ///< "shop/db ingress[0]", complete, sorted.
+};
+
+struct Compiled {
+    nft::Table table;
+    std::map<std::string, ChainOrigin> origins{};  ///< By chain name.
+    std::size_t local_pods = 0;                    ///< Pods of the node that hold an address.
+    std::size_t isolated_pods = 0;  ///< Of these, isolated in at least one direction.
+};
+
+/// The desired ruleset of one node: a pure function of the cluster's state, and the specification
+/// of any incremental path. Layout: nft/README.md.
+Compiled compile_all(const Cluster& cluster, const CompileOptions& options);
+
+}  // namespace podfence

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "controller/cluster.hpp"
+
+/// The oracle: judges a flow straight from the API objects, in the simplest possible way. It must
+/// not know how rules are compiled; tests hold both against each other and against real packets.
+namespace podfence {
+
+/// A new connection as policy sees it, after any Service address was rewritten (D7).
+struct Flow {
+    Address source;
+    Address destination;        ///< Of the same family.
+    std::uint8_t protocol = 6;  ///< IANA number; 6, 17 and 132 have ports.
+    std::uint16_t port = 0;     ///< Destination port (N40).
+    friend bool operator==(const Flow&, const Flow&) = default;
+};
+
+/// How one rule of one policy stood to the flow.
+struct RuleOutcome {
+    std::uint32_t index = 0;  ///< ingress[index] or egress[index]
+    SourcePos pos{};
+    bool peer_matches = false;
+    bool port_matches = false;
+    std::string peer_note{};  ///< "any peer", or the peer that matched, or what each one lacked
+    std::string port_note{};  ///< "port 5433/TCP is not among 5432/TCP"
+    bool matches() const { return peer_matches && port_matches; }
+};
+
+struct PolicyOutcome {
+    ObjectName policy;
+    SourcePos pos{};
+    std::vector<RuleOutcome> rules{};
+    bool allows() const;
+};
+
+/// Why a direction is not judged by policies at all.
+enum class Exemption : std::uint8_t {
+    none,
+    not_a_pod,     ///< This end is no pod (N7).
+    not_isolated,  ///< No policy selects the pod for this direction (N1).
+    own_node,      ///< From the pod's own node (N3, D1), or to it (D2).
+    hairpin,       ///< From the pod to itself (N66, D9).
+};
+
+struct DirectionOutcome {
+    Exemption exemption = Exemption::none;
+    const Pod* pod = nullptr;  ///< The judged pod; nullptr: not_a_pod. Owned by the cluster.
+    std::vector<PolicyOutcome> policies{};  ///< That isolate the pod in this direction, by name.
+    bool isolated() const { return !policies.empty(); }
+    bool allowed() const;
+};
+
+struct Explanation {
+    Flow flow;
+    const Pod* source_pod = nullptr;  ///< nullptr: outside or a node. Owned by the cluster.
+    const Pod* destination_pod = nullptr;
+    DirectionOutcome egress;
+    DirectionOutcome ingress;
+    bool allowed() const { return egress.allowed() && ingress.allowed(); }
+};
+
+struct ExplainOptions {
+    bool pod_to_node_enforced = false;  ///< D2
+};
+
+/// Whole, with reasons.
+Explanation explain(const Cluster& cluster, const Flow& flow, const ExplainOptions& options = {});
+/// Only the verdict; for matrices and property tests.
+bool allowed(const Cluster& cluster, const Flow& flow, const ExplainOptions& options = {});
+
+}  // namespace podfence

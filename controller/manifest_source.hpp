@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "controller/cluster.hpp"
+#include "controller/problem.hpp"
+
+namespace podfence {
+
+struct LoadOptions {
+    std::string default_namespace = "default";  ///< For objects without metadata.namespace.
+};
+
+/// What was read. The cluster holds everything that could be understood; what could not fails
+/// closed and is among the problems. `unreadable` is true when a path as a whole could not be read.
+struct Loaded {
+    Cluster cluster{};
+    std::vector<Problem> problems{};
+    std::size_t objects = 0;  ///< Pods, namespaces and policies taken.
+    std::size_t skipped = 0;  ///< Objects of kinds that do not matter.
+    bool unreadable = false;
+    bool has_errors() const;
+};
+
+/// Reads files, directories (*.yaml, *.yml, *.json, recursively, in name order) and "-" (standard
+/// input); YAML or JSON, many documents, List kinds. Memory is bounded by the limits in
+/// controller/limits.hpp, whatever the input.
+Loaded load_manifests(const std::vector<std::string>& paths, const LoadOptions& options = {});
+
+/// The same from text in memory; `name` stands for the file in messages.
+Loaded load_text(const std::string& name, std::string_view text, const LoadOptions& options = {});
+
+}  // namespace podfence

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "nft/kernel.hpp"
+
+namespace podfence::nft {
+
+/// What it took to make the kernel hold the wanted table.
+struct Converged {
+    Batch batch{};     ///< What was committed last; empty when the kernel was right already.
+    int attempts = 0;  ///< Dumps taken.
+    bool rebuilt = false;
+};
+
+/// dump -> plan -> commit until the kernel holds `want`, by the ladder: stale, interrupted,
+/// not_found, exists, overrun -> dump again, bounded; then rebuild the table inside one batch; then
+/// give the error back (what the kernel enforced, it goes on enforcing). Errors that no retry mends
+/// (not_permitted, not_supported) come back at once.
+Result<Converged> converge(Kernel& kernel, const Table& want);
+
+/// Removes the table the same way.
+Result<Converged> remove(Kernel& kernel, const TableId& table);
+
+}  // namespace podfence::nft
