@@ -1,0 +1,90 @@
+#include "controller/cluster.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "controller/selector.hpp"
+
+namespace podfence {
+
+bool can_hold_addresses(const Pod& pod) {
+    return !pod.host_network && pod.phase != PodPhase::succeeded && pod.phase != PodPhase::failed;
+}
+
+void Cluster::index(const Pod& pod) {
+    if (!can_hold_addresses(pod)) return;
+    for (const auto& address : pod.addresses) claims_.emplace(address, &pod);
+}
+
+void Cluster::unindex(const Pod& pod) {
+    for (const auto& address : pod.addresses) {
+        const auto [first, last] = claims_.equal_range(address);
+        const auto claim =
+            std::find_if(first, last, [&](const auto& entry) { return entry.second == &pod; });
+        if (claim != last) claims_.erase(claim);
+    }
+}
+
+void Cluster::put(Pod pod) {
+    const auto [entry, added] = pods_.try_emplace(pod.name);
+    if (!added) unindex(entry->second);
+    entry->second = std::move(pod);
+    index(entry->second);
+}
+
+void Cluster::put(Namespace ns) {
+    ns.labels.insert_or_assign(std::string(kNamespaceNameLabel), ns.name);
+    namespaces_.insert_or_assign(ns.name, std::move(ns));
+}
+
+void Cluster::put(NetworkPolicy policy) {
+    policies_.insert_or_assign(policy.name, std::move(policy));
+}
+
+void Cluster::remove_pod(const ObjectName& name) {
+    const auto entry = pods_.find(name);
+    if (entry == pods_.end()) return;
+    unindex(entry->second);
+    pods_.erase(entry);
+}
+
+void Cluster::remove_namespace(const std::string& name) {
+    namespaces_.erase(name);
+}
+
+void Cluster::remove_policy(const ObjectName& name) {
+    policies_.erase(name);
+}
+
+const Pod* Cluster::find_pod(const ObjectName& name) const {
+    const auto entry = pods_.find(name);
+    return entry == pods_.end() ? nullptr : &entry->second;
+}
+
+const Pod* Cluster::owner_of(const Address& address) const {
+    const auto [first, last] = claims_.equal_range(address);
+    const auto rank = [](const Pod& pod) { return std::tie(pod.created_s, pod.uid, pod.name); };
+    const Pod* best = nullptr;
+    for (auto claim = first; claim != last; ++claim) {
+        const Pod& pod = *claim->second;
+        if (best == nullptr ||
+            (pod.deleting == best->deleting ? rank(pod) > rank(*best) : best->deleting)) {
+            best = &pod;
+        }
+    }
+    return best;
+}
+
+bool Cluster::namespace_matches(const LabelSelector& selector, std::string_view ns) const {
+    const auto entry = namespaces_.find(ns);
+    if (entry != namespaces_.end()) return matches(selector, entry->second.labels);
+    const Labels name_only{{std::string(kNamespaceNameLabel), std::string(ns)}};
+    return std::all_of(selector.requirements.begin(), selector.requirements.end(),
+                       [&](const Requirement& requirement) {
+                           return requirement.key == kNamespaceNameLabel &&
+                                  matches(requirement, name_only);
+                       });
+}
+
+}  // namespace podfence
