@@ -12,6 +12,16 @@ bool can_hold_addresses(const Pod& pod) {
     return !pod.host_network && pod.phase != PodPhase::succeeded && pod.phase != PodPhase::failed;
 }
 
+Cluster::Cluster(const Cluster& other)
+    : pods_(other.pods_), namespaces_(other.namespaces_), policies_(other.policies_) {
+    for (const auto& [name, pod] : pods_) index(pod);
+}
+
+Cluster& Cluster::operator=(const Cluster& other) {
+    if (this != &other) *this = Cluster(other);
+    return *this;
+}
+
 void Cluster::index(const Pod& pod) {
     if (!can_hold_addresses(pod)) return;
     for (const auto& address : pod.addresses) claims_.emplace(address, &pod);

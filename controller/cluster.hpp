@@ -11,6 +11,13 @@ namespace podfence {
 /// What is known of the cluster. Plain ordered maps: the order of events never shows (N4).
 class Cluster {
   public:
+    Cluster() = default;
+    Cluster(const Cluster& other);  ///< The index of addresses points into the own pods.
+    Cluster(Cluster&&) noexcept = default;
+    Cluster& operator=(const Cluster& other);
+    Cluster& operator=(Cluster&&) noexcept = default;
+    ~Cluster() = default;
+
     void put(Pod pod);
     void put(Namespace ns);  ///< Adds the name label (N27).
     void put(NetworkPolicy policy);
