@@ -1,9 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <variant>
+#include <string_view>
 #include <vector>
 
 #include "controller/cluster.hpp"
@@ -20,6 +19,16 @@ struct Flow {
     std::uint16_t port = 0;     ///< Destination port (N40).
     friend bool operator==(const Flow&, const Flow&) = default;
 };
+/// "10.0.0.1 -> 10.0.0.2 5432/TCP"
+std::string to_string(const Flow& flow);
+
+/// One item of a rule's from, to or ports.
+struct ItemOutcome {
+    std::string item;  ///< "pods app=web in this namespace", "10.0.0.0/8", "http/TCP (=8080)"
+    bool matches = false;
+    std::string
+        lacks{};  ///< Why not: "pod shop/api has app=api, not app=web"; empty if it matches.
+};
 
 /// How one rule of one policy stood to the flow.
 struct RuleOutcome {
@@ -27,6 +36,8 @@ struct RuleOutcome {
     SourcePos pos{};
     bool peer_matches = false;
     bool port_matches = false;
+    std::vector<ItemOutcome> peers{};  ///< All of from/to, in order; none: any peer, or fail closed
+    std::vector<ItemOutcome> ports{};  ///< All of ports, in order; likewise.
     std::string peer_note{};  ///< "any peer", or the peer that matched, or what each one lacked
     std::string port_note{};  ///< "port 5433/TCP is not among 5432/TCP"
     bool matches() const { return peer_matches && port_matches; }
@@ -36,7 +47,9 @@ struct PolicyOutcome {
     ObjectName policy;
     SourcePos pos{};
     std::vector<RuleOutcome> rules{};
-    bool allows() const;
+    /// The first rule that allows the flow; nullptr: none does.
+    const RuleOutcome* allowing_rule() const;
+    bool allows() const { return allowing_rule() != nullptr; }
 };
 
 /// Why a direction is not judged by policies at all.
@@ -47,21 +60,27 @@ enum class Exemption : std::uint8_t {
     own_node,      ///< From the pod's own node (N3, D1), or to it (D2).
     hairpin,       ///< From the pod to itself (N66, D9).
 };
+/// The enumerator's name with hyphens, for scripts: "own-node".
+std::string_view to_string(Exemption exemption);
 
 struct DirectionOutcome {
     Exemption exemption = Exemption::none;
     const Pod* pod = nullptr;  ///< The judged pod; nullptr: not_a_pod. Owned by the cluster.
-    std::vector<PolicyOutcome> policies{};  ///< That isolate the pod in this direction, by name.
+    /// That isolate the pod in this direction, by name; also where own_node or hairpin exempts the
+    /// flow from them.
+    std::vector<PolicyOutcome> policies{};
     bool isolated() const { return !policies.empty(); }
-    bool allowed() const;
+    /// The first policy that allows the flow; nullptr: none does.
+    const PolicyOutcome* allowing_policy() const;
+    bool allowed() const { return exemption != Exemption::none || allowing_policy() != nullptr; }
 };
 
 struct Explanation {
     Flow flow;
     const Pod* source_pod = nullptr;  ///< nullptr: outside or a node. Owned by the cluster.
     const Pod* destination_pod = nullptr;
-    DirectionOutcome egress;
-    DirectionOutcome ingress;
+    DirectionOutcome egress{};
+    DirectionOutcome ingress{};
     bool allowed() const { return egress.allowed() && ingress.allowed(); }
 };
 
