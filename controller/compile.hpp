@@ -23,8 +23,8 @@ struct CompileOptions {
 
 /// Where a chain of the compiled table comes from, for `dump`.
 struct ChainOrigin {
-    std::string what;                   ///< "policy class", "peers of 80/TCP"...
-    std::vector<std::string> policies;  ///< "shop/db ingress[0]", complete, sorted.
+    std::string what{};                   ///< "policy class", "peers of 80/TCP"...
+    std::vector<std::string> policies{};  ///< "shop/db ingress[0]", complete, sorted.
 };
 
 struct Compiled {
