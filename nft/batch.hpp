@@ -30,24 +30,30 @@ struct DeleteSet {  ///< A set or a map.
     std::string name;
     friend bool operator==(const DeleteSet&, const DeleteSet&) = default;
 };
+// How elements are written and printed depends on the type of their set, and a port is stateless:
+// operations on elements carry the set's spec, which must be the one it was made with.
 struct AddElements {
     std::string set;
-    std::vector<Element> elements;
+    SetSpec spec{};  ///< The set's.
+    std::vector<Element> elements{};
     friend bool operator==(const AddElements&, const AddElements&) = default;
 };
 struct DeleteElements {
     std::string set;
-    std::vector<Element> elements;
+    SetSpec spec{};  ///< The set's.
+    std::vector<Element> elements{};
     friend bool operator==(const DeleteElements&, const DeleteElements&) = default;
 };
 struct AddEntries {
     std::string map;
-    std::vector<MapEntry> entries;
+    SetSpec spec{};  ///< The map's.
+    std::vector<MapEntry> entries{};
     friend bool operator==(const AddEntries&, const AddEntries&) = default;
 };
 struct DeleteEntries {  ///< The entries as they are now, so that text and undo need no look-up.
     std::string map;
-    std::vector<MapEntry> entries;
+    SetSpec spec{};  ///< The map's.
+    std::vector<MapEntry> entries{};
     friend bool operator==(const DeleteEntries&, const DeleteEntries&) = default;
 };
 struct AddChain {
