@@ -99,10 +99,21 @@ const std::string& set_of(const Statement& statement) {
 /// One batch on a copy of the table; each `apply` gives 0 or the errno that the kernel would.
 class Transaction {
   public:
-    explicit Transaction(std::optional<Table> table, TableId id)
-        : id_(std::move(id)), table_(std::move(table)) {}
+    Transaction(std::optional<Table> table, TableId id, bool validate_each)
+        : id_(std::move(id)), table_(std::move(table)), validate_each_(validate_each) {}
 
     std::optional<Table> take() { return std::move(table_); }
+
+    /// Refuses loops and graphs deeper than the kernel's jump stack (EMLINK).
+    int validate() const {
+        if (!table_) return 0;
+        std::map<std::string, std::size_t> depths;  // of finished chains
+        std::set<std::string> open;
+        for (const auto& [name, chain] : table_->chains) {
+            if (depth(name, depths, open) > kJumpsMax) return EMLINK;
+        }
+        return 0;
+    }
 
     int apply(const AddTable& /*op*/) {
         if (table_) return EEXIST;
@@ -157,7 +168,7 @@ class Transaction {
             if (const int error = check_target(entry.verdict)) return error;
         }
         if (const int error = add(map->spec, map->entries, op.entries)) return error;
-        return validate();
+        return validate_each_ ? validate() : 0;
     }
     int apply(const DeleteEntries& op) {
         Map* map = find(&Table::maps, op.map);
@@ -197,7 +208,7 @@ class Transaction {
             }
             chain->rules.push_back(rule);
         }
-        return validate();
+        return validate_each_ ? validate() : 0;
     }
 
   private:
@@ -267,16 +278,6 @@ class Transaction {
         return false;
     }
 
-    /// Refuses loops and graphs deeper than the kernel's jump stack (EMLINK).
-    int validate() const {
-        std::map<std::string, std::size_t> depths;  // of finished chains
-        std::set<std::string> open;
-        for (const auto& [name, chain] : table_->chains) {
-            if (depth(name, depths, open) > kJumpsMax) return EMLINK;
-        }
-        return 0;
-    }
-
     std::size_t depth(const std::string& name, std::map<std::string, std::size_t>& depths,
                       std::set<std::string>& open) const {
         if (const auto known = depths.find(name); known != depths.end()) return known->second;
@@ -303,7 +304,30 @@ class Transaction {
 
     TableId id_;
     std::optional<Table> table_;
+    bool validate_each_;
 };
+
+struct Refusal {
+    int error = 0;
+    std::size_t op = 0;
+};
+
+/// Runs all of the batch. As the kernel does, the graph of chains is validated once at the end, and
+/// only when that fails a second time after each operation, to find the one to blame.
+Refusal run(const Batch& batch, std::optional<Table>& table, bool validate_each) {
+    Transaction transaction(table, batch.table, validate_each);
+    for (std::size_t i = 0; i < batch.ops.size(); ++i) {
+        const int error =
+            std::visit([&](const auto& op) { return transaction.apply(op); }, batch.ops[i]);
+        if (error != 0) return {.error = error, .op = i};
+    }
+    if (transaction.validate() != 0) {
+        PODFENCE_CHECK(!validate_each);
+        return run(batch, table, true);
+    }
+    table = transaction.take();
+    return {};
+}
 
 }  // namespace
 
@@ -327,18 +351,16 @@ Result<void> FakeKernel::commit(const Batch& batch, std::optional<std::uint32_t>
     }
     if (batch.empty()) return {};
     const auto entry = tables_.find(batch.table);
-    Transaction transaction(entry == tables_.end() ? std::nullopt : std::optional(entry->second),
-                            batch.table);
-    for (std::size_t i = 0; i < batch.ops.size(); ++i) {
-        const int error =
-            std::visit([&](const auto& op) { return transaction.apply(op); }, batch.ops[i]);
-        if (error != 0) {
-            return Error{.code = classify(error), .os_error = error, .doing = doing, .op = i};
-        }
+    std::optional<Table> table;
+    if (entry != tables_.end()) table = entry->second;
+    if (const auto refusal = run(batch, table, false); refusal.error != 0) {
+        return Error{.code = classify(refusal.error),
+                     .os_error = refusal.error,
+                     .doing = doing,
+                     .op = refusal.op};
     }
-    auto result = transaction.take();
-    if (result) {
-        tables_.insert_or_assign(batch.table, std::move(*result));
+    if (table) {
+        tables_.insert_or_assign(batch.table, std::move(*table));
     } else {
         tables_.erase(batch.table);
     }
