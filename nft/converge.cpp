@@ -1,0 +1,141 @@
+#include "nft/converge.hpp"
+
+#include <functional>
+
+#include "nft/plan.hpp"
+
+namespace podfence::nft {
+
+namespace {
+
+/// Commits that are refused when anyone changed the ruleset since the dump. Cheap to lose once or
+/// twice, but others may commit all the time.
+constexpr int kTiedAttemptsMax = 4;
+/// Commits without that condition; each is proved by another dump.
+constexpr int kUntiedAttemptsMax = 4;
+/// Deleting and making the table anew in one batch.
+constexpr int kRebuildAttemptsMax = 3;
+
+enum class Remedy : std::uint8_t {
+    dump_again,  ///< The view was stale, or it is not known what happened.
+    rebuild,     ///< The kernel does not take this step from what it has.
+    none,
+};
+
+Remedy remedy_for(Errc code) {
+    switch (code) {
+        case Errc::stale:
+        case Errc::interrupted:
+        case Errc::not_found:
+        case Errc::exists:
+        case Errc::busy:
+        case Errc::overrun:
+        case Errc::no_memory:
+            return Remedy::dump_again;
+        case Errc::full:
+        case Errc::rejected:
+        case Errc::malformed:
+            return Remedy::rebuild;
+        case Errc::not_permitted:
+        case Errc::not_supported:
+        case Errc::too_big:
+        case Errc::io:
+            return Remedy::none;
+    }
+    return Remedy::none;
+}
+
+/// From what the kernel has (nullopt: no such table) to what is wanted; empty: it is there.
+using Plan = std::function<Batch(const std::optional<Table>&)>;
+
+/// The ladder. `rebuild` may be null: then there is no such rung.
+class Ladder {
+  public:
+    Ladder(Kernel& kernel, const TableId& table) : kernel_(kernel), table_(table) {}
+
+    Result<Converged> climb(const Plan& plan, const Plan& rebuild) {
+        for (int i = 0; i < kTiedAttemptsMax + kUntiedAttemptsMax; ++i) {
+            const bool tied = i < kTiedAttemptsMax;
+            if (step(plan, {.tied = tied, .enough = tied})) {
+                return std::move(result_);
+            }
+            const Remedy remedy = remedy_for(error_.code);
+            if (remedy == Remedy::none) {
+                return error_;
+            }
+            if (remedy == Remedy::rebuild) {
+                break;
+            }
+        }
+        for (int i = 0; rebuild && i < kRebuildAttemptsMax; ++i) {
+            result_.rebuilt = true;
+            // What was there before does not matter, so nobody can make this batch wrong.
+            if (step(rebuild, {.tied = false, .enough = true})) {
+                return std::move(result_);
+            }
+            if (remedy_for(error_.code) == Remedy::none) {
+                break;
+            }
+        }
+        return error_;
+    }
+
+  private:
+    struct Way {
+        bool tied = true;    ///< Refused when the ruleset has changed since the dump.
+        bool enough = true;  ///< The commit is proof that the kernel holds what is wanted.
+    };
+
+    /// One dump and one commit. True: the kernel is known to hold what is wanted.
+    bool step(const Plan& plan, Way way) {
+        error_ = {};
+        auto snapshot = kernel_.dump(table_);
+        ++result_.attempts;
+        if (!snapshot) {
+            error_ = snapshot.error();
+            return false;
+        }
+        Batch batch = plan(snapshot->table);
+        if (batch.empty()) {
+            return true;
+        }
+        const auto committed =
+            kernel_.commit(batch, way.tied ? std::optional(snapshot->generation) : std::nullopt);
+        if (committed || committed.error().code == Errc::overrun) {
+            result_.batch = std::move(batch);  // An overrun leaves open whether it was.
+        }
+        if (!committed) {
+            error_ = committed.error();
+        } else if (!way.enough) {
+            // Others may have changed our table between the dump and the commit.
+            error_ = {.code = Errc::stale, .doing = "confirm the commit"};
+        }
+        return committed && way.enough;
+    }
+
+    Kernel& kernel_;
+    const TableId& table_;
+    Converged result_;
+    Error error_{};
+};
+
+}  // namespace
+
+Result<Converged> converge(Kernel& kernel, const Table& want) {
+    const Plan step = [&](const std::optional<Table>& have) { return plan(have, want); };
+    const Plan rebuild = [&](const std::optional<Table>& have) {
+        Batch batch = plan(std::nullopt, want);
+        if (have) {
+            batch.ops.insert(batch.ops.begin(), DeleteTable{});
+        }
+        return batch;
+    };
+    return Ladder(kernel, want.id).climb(step, rebuild);
+}
+
+Result<Converged> remove(Kernel& kernel, const TableId& table) {
+    const Plan step = [&](const std::optional<Table>& have) { return plan_removal(have, table); };
+    return Ladder(kernel, table).climb(step, nullptr);
+}
+
+}  // namespace podfence::nft

@@ -1,0 +1,247 @@
+#include "nft/netlink_kernel.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <linux/netfilter/nfnetlink.h>
+
+#include "nft/netlink_dump.hpp"
+#include "nft/netlink_socket.hpp"
+#include "nft/netlink_split.hpp"
+#include "nft/wire_encode.hpp"
+
+namespace podfence::nft {
+
+namespace {
+
+/// The two messages around a transaction, the first with its generation.
+constexpr std::size_t kFrameBytesMax = 128;
+
+std::string commit_to(const TableId& table) {
+    return std::string("commit to ") + (table.family == TableFamily::inet ? "inet " : "netdev ") +
+           table.name;
+}
+
+/// Reads the answers to one transaction. The kernel queues them before sendmsg returns, in the
+/// order of the operations; a failure of the commit as a whole comes first, under the number of the
+/// first message.
+class Answers {
+  public:
+    Answers(const Batch& batch, std::uint32_t sequence, std::uint32_t confirming)
+        : batch_(batch), sequence_(sequence), confirming_(confirming) {}
+
+    Result<void> read(NetlinkSocket& socket) {
+        while (!confirmed_) {
+            const auto received = socket.receive(NetlinkSocket::Wait::no);
+            if (!received) {
+                if (received.error().code != Errc::overrun) {
+                    return received.error();
+                }
+                lost_ = true;  // But an answer that got through may still tell.
+                continue;
+            }
+            if (!*received) {
+                break;
+            }
+            wire::MessageReader reader(**received);
+            while (const std::optional<wire::Message> message = reader.next()) {
+                take(*message);
+            }
+        }
+        if (first_error_) {
+            return *first_error_;
+        }
+        if (!confirmed_ || lost_) {
+            return Error{.code = Errc::overrun,
+                         .os_error = ENOBUFS,
+                         .doing = commit_to(batch_.table) + ": the kernel's answer was lost"};
+        }
+        return {};
+    }
+
+  private:
+    void take(const wire::Message& message) {
+        const std::size_t op = message.header.nlmsg_seq - sequence_ - 1;  // -1: of the whole batch
+        if (message.header.nlmsg_type != NLMSG_ERROR || message.body.size() < sizeof(int) ||
+            (op >= batch_.ops.size() && message.header.nlmsg_seq != sequence_)) {
+            return;
+        }
+        const int os_error = -wire::read_object<int>(message.body);
+        if (os_error == 0) {
+            // The last operation's: nothing can follow it. After an error it confirms nothing.
+            confirmed_ = message.header.nlmsg_seq == confirming_ && !first_error_;
+            return;
+        }
+        if (first_error_) {
+            return;
+        }
+        first_error_ = Error{
+            .code = classify(os_error), .os_error = os_error, .doing = commit_to(batch_.table)};
+        if (op < batch_.ops.size()) {
+            first_error_->doing += ": " + wire::describe(batch_.ops[op]);
+            first_error_->op = op;
+        }
+    }
+
+    const Batch& batch_;
+    std::uint32_t sequence_;
+    std::uint32_t confirming_;
+    bool lost_ = false;
+    bool confirmed_ = false;
+    std::optional<Error> first_error_;
+};
+
+/// The generation after `commits` more; the kernel leaves out 0.
+std::uint32_t advance(std::uint32_t generation, std::size_t commits) {
+    for (; commits > 0; --commits) {
+        generation = generation == UINT32_MAX ? 1 : generation + 1;
+    }
+    return generation;
+}
+
+}  // namespace
+
+/// The socket, and the memory that stays from one commit to the next.
+class NetlinkKernel::Socket {
+  public:
+    explicit Socket(NetlinkSocket netlink) : netlink_(std::move(netlink)) {}
+
+    Result<Snapshot> dump(const TableId& table) { return dump_table(netlink_, buffer_, table); }
+
+    Result<std::uint32_t> generation() { return read_generation(netlink_, buffer_); }
+
+    Result<void> commit(const Batch& batch, std::optional<std::uint32_t> generation) {
+        const std::uint32_t sequence =
+            netlink_.take_sequence(static_cast<std::uint32_t>(batch.ops.size()) + 2);
+        buffer_.clear();
+        if (auto encoded = wire::encode(batch, generation, sequence, buffer_); !encoded) {
+            return encoded;
+        }
+        const std::optional<std::uint32_t> confirming = confirming_sequence();
+        if (!confirming) {
+            return {};  // Operations on no elements: no message.
+        }
+        if (buffer_.bytes().size() > netlink_.datagram_bytes_max()) {
+            return commit_in_parts(batch, generation, sequence);
+        }
+        if (auto sent = netlink_.send(buffer_.bytes()); !sent) {
+            return in_commit(sent.error(), batch);
+        }
+        return Answers(batch, sequence, *confirming).read(netlink_);
+    }
+
+  private:
+    static Error in_commit(Error error, const Batch& batch) {
+        error.doing = commit_to(batch.table) + ": " + error.doing;
+        return error;
+    }
+
+    /// The sequence number of the message before the batch's end, which asks for the ack.
+    std::optional<std::uint32_t> confirming_sequence() {
+        std::optional<std::uint32_t> sequence;
+        wire::MessageReader reader(buffer_.bytes());
+        while (const std::optional<wire::Message> message = reader.next()) {
+            if ((message->header.nlmsg_flags & NLM_F_ACK) != 0) {
+                sequence = message->header.nlmsg_seq;
+            }
+        }
+        return sequence;
+    }
+
+    Result<void> commit_in_parts(const Batch& batch, std::optional<std::uint32_t> generation,
+                                 std::uint32_t sequence);
+    Result<void> send_part(const Batch& batch, const Part& part,
+                           std::optional<std::uint32_t> generation, std::uint32_t sequence);
+
+    NetlinkSocket netlink_;
+    wire::WireBuffer buffer_;
+};
+
+Result<void> NetlinkKernel::Socket::send_part(const Batch& batch, const Part& part,
+                                              std::optional<std::uint32_t> generation,
+                                              std::uint32_t sequence) {
+    if (part.messages.empty()) {
+        return {};
+    }
+    wire::WireBuffer framed;
+    wire::begin_batch(generation, sequence, framed);
+    for (const wire::Bytes& message : part.messages) framed.append(message);
+    framed.last()->nlmsg_flags |= NLM_F_ACK;
+    const std::uint32_t confirming = framed.last()->nlmsg_seq;
+    wire::end_batch(sequence + static_cast<std::uint32_t>(batch.ops.size()) + 1, framed);
+    if (auto sent = netlink_.send(framed.bytes()); !sent) {
+        return in_commit(sent.error(), batch);
+    }
+    return Answers(batch, sequence, confirming).read(netlink_);
+}
+
+/// For a socket whose buffer could not be made large enough (no CAP_NET_ADMIN in the initial user
+/// namespace). What fails half-way is taken back: nothing referred to it, so nobody saw it.
+Result<void> NetlinkKernel::Socket::commit_in_parts(const Batch& batch,
+                                                    std::optional<std::uint32_t> generation,
+                                                    std::uint32_t sequence) {
+    const std::size_t begin_bytes =
+        wire::aligned(wire::read_object<nlmsghdr>(buffer_.bytes()).nlmsg_len);
+    const std::size_t end_bytes = sizeof(nlmsghdr) + sizeof(nfgenmsg);
+    const wire::Bytes messages =
+        buffer_.bytes().subspan(begin_bytes, buffer_.bytes().size() - begin_bytes - end_bytes);
+    const auto parts =
+        split(batch, messages, sequence, netlink_.datagram_bytes_max() - kFrameBytesMax);
+    if (!parts) {
+        return Error{.code = Errc::too_big,
+                     .os_error = EMSGSIZE,
+                     .doing = commit_to(batch.table) + ": " +
+                              std::to_string(buffer_.bytes().size()) + " bytes"};
+    }
+    for (std::size_t i = 0; i < parts->size(); ++i) {
+        // Whether anyone else committed since is asked of each part: all but our own count.
+        const auto expected = generation ? std::optional(advance(*generation, i)) : std::nullopt;
+        auto sent = send_part(batch, (*parts)[i], expected, sequence);
+        if (sent) {
+            continue;
+        }
+        std::vector<std::size_t> done;
+        for (std::size_t j = 0; j < i; ++j) {
+            for (const wire::Bytes& message : (*parts)[j].messages) {
+                const std::size_t op =
+                    wire::read_object<nlmsghdr>(message).nlmsg_seq - sequence - 1;
+                if (done.empty() || done.back() != op) {
+                    done.push_back(op);
+                }
+            }
+        }
+        if (!done.empty() && sent.error().code != Errc::overrun) {
+            // Should it fail, the next plan finds what is left and deletes it.
+            static_cast<void>(commit(undo_of(batch, done), std::nullopt));
+        }
+        return sent;
+    }
+    return {};
+}
+
+Result<std::unique_ptr<NetlinkKernel>> NetlinkKernel::open() {
+    auto netlink = NetlinkSocket::open();
+    if (!netlink) {
+        return netlink.error();
+    }
+    auto socket = std::make_unique<Socket>(*std::move(netlink));
+    // The first answer tells whether we may, and whether nf_tables is there.
+    if (auto generation = socket->generation(); !generation) {
+        return generation.error();
+    }
+    return std::unique_ptr<NetlinkKernel>(new NetlinkKernel(std::move(socket)));
+}
+
+NetlinkKernel::NetlinkKernel(std::unique_ptr<Socket> socket) : socket_(std::move(socket)) {}
+
+NetlinkKernel::~NetlinkKernel() = default;
+
+Result<Snapshot> NetlinkKernel::dump(const TableId& table) {
+    return socket_->dump(table);
+}
+
+Result<void> NetlinkKernel::commit(const Batch& batch, std::optional<std::uint32_t> generation) {
+    return socket_->commit(batch, generation);
+}
+
+}  // namespace podfence::nft
