@@ -77,6 +77,8 @@ Exemption exemption_of(const Question& question, const ExplainOptions& options) 
     const Pod* pod = question.judged();
     if (pod == nullptr) return Exemption::not_a_pod;
     if (pod == question.other_pod()) return Exemption::hairpin;
+    constexpr std::uint8_t igmp = 2;
+    if (question.flow.protocol == igmp) return Exemption::link_protocol;
     const bool other_is_own_node = std::find(pod->node_addresses.begin(), pod->node_addresses.end(),
                                              question.other_address()) != pod->node_addresses.end();
     if (other_is_own_node && (question.ingress() || !options.pod_to_node_enforced)) {

@@ -11,7 +11,9 @@
 /// not know how rules are compiled; tests hold both against each other and against real packets.
 namespace podfence {
 
-/// A new connection as policy sees it, after any Service address was rewritten (D7).
+/// A new connection as policy sees it, after any Service address was rewritten (D7). ICMPv6 stands
+/// for its messages other than neighbour discovery and multicast listening, which always pass
+/// (N71).
 struct Flow {
     Address source;
     Address destination;        ///< Of the same family.
@@ -55,10 +57,11 @@ struct PolicyOutcome {
 /// Why a direction is not judged by policies at all.
 enum class Exemption : std::uint8_t {
     none,
-    not_a_pod,     ///< This end is no pod (N7).
-    not_isolated,  ///< No policy selects the pod for this direction (N1).
-    own_node,      ///< From the pod's own node (N3, D1), or to it (D2).
-    hairpin,       ///< From the pod to itself (N66, D9).
+    not_a_pod,      ///< This end is no pod (N7).
+    not_isolated,   ///< No policy selects the pod for this direction (N1).
+    own_node,       ///< From the pod's own node (N3, D1), or to it (D2).
+    hairpin,        ///< From the pod to itself (N66, D9).
+    link_protocol,  ///< IGMP, which a link needs to work (N71).
 };
 /// The enumerator's name with hyphens, for scripts: "own-node".
 std::string_view to_string(Exemption exemption);
@@ -66,8 +69,7 @@ std::string_view to_string(Exemption exemption);
 struct DirectionOutcome {
     Exemption exemption = Exemption::none;
     const Pod* pod = nullptr;  ///< The judged pod; nullptr: not_a_pod. Owned by the cluster.
-    /// That isolate the pod in this direction, by name; also where own_node or hairpin exempts the
-    /// flow from them.
+    /// That isolate the pod in this direction, by name; also where the flow is exempt from them.
     std::vector<PolicyOutcome> policies{};
     bool isolated() const { return !policies.empty(); }
     /// The first policy that allows the flow; nullptr: none does.

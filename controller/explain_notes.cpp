@@ -21,6 +21,8 @@ std::string_view to_string(Exemption exemption) {
             return "own-node";
         case Exemption::hairpin:
             return "hairpin";
+        case Exemption::link_protocol:
+            return "link-protocol";
     }
     PODFENCE_CHECK(false);
     return {};
@@ -33,8 +35,8 @@ constexpr std::size_t kPeersInNoteMax = 3;
 constexpr std::size_t kPortsInNoteMax = 8;
 
 std::string protocol_name(std::uint8_t protocol) {
-    constexpr std::array<std::pair<std::uint8_t, const char*>, 5> kNames{
-        {{1, "ICMP"}, {6, "TCP"}, {17, "UDP"}, {58, "ICMPv6"}, {132, "SCTP"}}};
+    constexpr std::array<std::pair<std::uint8_t, const char*>, 6> kNames{
+        {{1, "ICMP"}, {2, "IGMP"}, {6, "TCP"}, {17, "UDP"}, {58, "ICMPv6"}, {132, "SCTP"}}};
     for (const auto& [number, name] : kNames) {
         if (number == protocol) return name;
     }
