@@ -1,20 +1,26 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "controller/cluster.hpp"
+#include "controller/limits.hpp"
 #include "controller/problem.hpp"
 
 namespace podfence {
 
 struct LoadOptions {
     std::string default_namespace = "default";  ///< For objects without metadata.namespace.
+    std::chrono::milliseconds fifo_wait = limits::kFifoWait;  ///< For a named FIFO's first writer.
 };
 
 /// What was read. The cluster holds everything that could be understood; what could not fails
-/// closed and is among the problems. `unreadable` is true when a path as a whole could not be read.
+/// closed and is among the problems. `unreadable` is true when part of the input is unknown: a path
+/// that cannot be read or breaks off as binary or too much, a file or pipe named by the operator
+/// that holds no object at all. Enforcing the rest may then open what the missing part isolates.
 struct Loaded {
     Cluster cluster{};
     std::vector<Problem> problems{};
@@ -24,9 +30,9 @@ struct Loaded {
     bool has_errors() const;
 };
 
-/// Reads files, directories (*.yaml, *.yml, *.json, recursively, in name order) and "-" (standard
-/// input); YAML or JSON, many documents, List kinds. Memory is bounded by the limits in
-/// controller/limits.hpp, whatever the input.
+/// Reads files, FIFOs, directories (*.yaml, *.yml, *.json, recursively, in name order, without
+/// hidden ones) and "-" (standard input); YAML or JSON, many documents, List kinds. Beside the
+/// cluster, memory is bounded by the limits in controller/limits.hpp, whatever the input.
 Loaded load_manifests(const std::vector<std::string>& paths, const LoadOptions& options = {});
 
 /// The same from text in memory; `name` stands for the file in messages.

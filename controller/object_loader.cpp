@@ -1,0 +1,334 @@
+#include "controller/object_loader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "controller/limits.hpp"
+
+namespace podfence {
+
+namespace {
+
+constexpr const char* kPolicyGroup = "networking.k8s.io/";
+constexpr const char* kPolicyVersion = "networking.k8s.io/v1";
+
+std::size_t count_nodes(const Node& node) {
+    std::size_t total = 1;
+    for (const Node& child : node.children) total += count_nodes(child);
+    return total;
+}
+
+bool is_list_kind(std::string_view kind) {
+    return kind.ends_with("List");
+}
+
+std::string lower(std::string text) {
+    for (char& c : text) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    }
+    return text;
+}
+
+/// A NetworkPolicy whose header is not as it should be, as far as one can tell.
+bool means_policy(const std::string& api_version, const std::string& kind) {
+    const std::string plain = lower(kind);
+    const bool named = plain == "networkpolicy" || plain == "networkpolicies";
+    const bool grouped = api_version.empty() || api_version.starts_with(kPolicyGroup) ||
+                         api_version.starts_with("extensions/") || api_version == "v1";
+    return (named && grouped) || (kind.empty() && api_version.starts_with(kPolicyGroup));
+}
+
+}  // namespace
+
+void ObjectLoader::error(std::uint32_t line, std::string message, std::string remedy) {
+    log_.add({.pos = {.file = file_, .line = line},
+              .message = std::move(message),
+              .remedy = std::move(remedy)});
+}
+
+void ObjectLoader::begin_document(std::uint32_t line) {
+    document_line_ = line;
+    items_ = 0;
+    list_kind_.clear();
+    list_version_.clear();
+    pending_.clear();
+    pending_nodes_ = pending_lost_ = 0;
+}
+
+void ObjectLoader::head(const Node& partial) {
+    list_kind_ = partial.string_at("kind");
+    list_version_ = partial.string_at("apiVersion");
+}
+
+void ObjectLoader::item(Node node) {
+    ++items_;
+    const bool waits = node.is_map() && node.get("kind") == nullptr && list_kind_.empty();
+    if (!waits) {
+        object(node, 1);
+        return;
+    }
+    pending_nodes_ += count_nodes(node);
+    if (pending_nodes_ > limits::kPendingNodes) {
+        ++pending_lost_;
+        return;
+    }
+    pending_.push_back(std::move(node));
+}
+
+void ObjectLoader::release_pending(const Node& root) {
+    for (const Node& node : std::exchange(pending_, {})) object(node, 1);
+    if (std::exchange(pending_lost_, 0) == 0) return;
+    error(root.line,
+          "the list's kind stands behind its items, and there are too many to wait for it",
+          "write kind before items; the items that passed the limit are not in force");
+    loaded_.unreadable = true;
+}
+
+void ObjectLoader::end_document(const Node& root) {
+    if (root.is_null() && items_ == 0) return;
+    if (items_ == 0) {
+        object(root, 0);
+        return;
+    }
+    // A root list has no header: its elements are objects of their own.
+    if (root.is_map()) {
+        head(root);
+        if (!is_list_kind(list_kind_)) {
+            const Node* kind = root.find("kind");
+            error(kind == nullptr ? document_line_ : kind->line,
+                  kind == nullptr ? "a list of items without kind: it may have been cut off"
+                                  : "a list of items whose kind is " + describe(*kind),
+                  "make it kind: List; the items that were read are in force");
+        }
+        for (const Node& member : root.children) {
+            if (member.key == "items" && root.repeated_key) {
+                error(member.line, "items is written twice", "write one list of items");
+                break;
+            }
+        }
+    }
+    release_pending(root);
+}
+
+void ObjectLoader::abandon_document() {
+    release_pending(Node{.line = document_line_});
+}
+
+/// Two objects run together, most often for want of a line "---": none of it can be trusted.
+bool ObjectLoader::repeats_header(const Node& node) {
+    if (!node.repeated_key) return false;
+    const auto count = [&](std::string_view key) {
+        return std::count_if(node.children.begin(), node.children.end(),
+                             [&](const Node& child) { return child.key == key; });
+    };
+    if (count("kind") < 2 && count("metadata") < 2 && count("apiVersion") < 2) return false;
+    const bool policy = std::any_of(
+        node.children.begin(), node.children.end(),
+        [](const Node& child) { return child.key == "kind" && child.text == "NetworkPolicy"; });
+    std::vector<SniffedPolicy> policies;
+    for (const Node& child : node.children) {
+        if (child.key == "metadata" && policy) policies.push_back(sniff_metadata(child));
+    }
+    if (policy && policies.empty()) policies.push_back({.line = node.line});
+    unreadable(node.line, "two objects in one document: apiVersion, kind or metadata occur twice",
+               policies);
+    return true;
+}
+
+void ObjectLoader::object(const Node& node, std::size_t depth) {
+    if (!node.is_map()) {
+        error(node.line, "is " + describe(node) + ", not a Kubernetes object",
+              "write a map with apiVersion, kind and metadata");
+        return;
+    }
+    if (repeats_header(node)) return;
+    std::string version(node.string_at("apiVersion"));
+    std::string kind(node.string_at("kind"));
+    // The items of a typed list have neither.
+    const bool of_list = depth > 0 && kind.empty() && is_list_kind(list_kind_);
+    if (of_list && list_kind_ != "List") {
+        kind = list_kind_.substr(0, list_kind_.size() - 4);
+        if (version.empty()) version = list_version_;
+    }
+    typed(node, version, kind, depth);
+}
+
+void ObjectLoader::typed(const Node& node, const std::string& version, const std::string& kind,
+                         std::size_t depth) {
+    if (kind == "NetworkPolicy" && version == kPolicyVersion) {
+        put_policy(node, true);
+    } else if (means_policy(version, kind)) {
+        put_policy(node, false);
+    } else if (kind == "Pod" && (version == "v1" || version.empty())) {
+        put_pod(node, !version.empty());
+    } else if (kind == "Namespace" && (version == "v1" || version.empty())) {
+        put_namespace(node, !version.empty());
+    } else if (kind.empty()) {
+        error(node.line, "an object without kind", "write its apiVersion and kind; it is ignored");
+    } else if (is_list_kind(kind) && node.find("items") != nullptr) {
+        children(node, depth + 1);
+    } else if (kind == "NetworkPolicy") {
+        ++loaded_.skipped;
+        Report report(log_, file_, label_of(node, kind, true, options_.default_namespace));
+        report.warning(node.line, "apiVersion",
+                       quoted(version) + " is another plugin's policy and is not enforced",
+                       std::string("only ") + kPolicyVersion + " is");
+    } else {
+        ++loaded_.skipped;
+    }
+}
+
+/// A list inside a list; its items are all here.
+void ObjectLoader::children(const Node& list, std::size_t depth) {
+    const Node* items = list.get("items");
+    if (items == nullptr) return;
+    if (!items->is_list()) {
+        error(items->line, "items is " + describe(*items) + ", not a list", "write a list");
+        return;
+    }
+    const std::string outer_kind = std::exchange(list_kind_, list.string_at("kind"));
+    const std::string outer_version = std::exchange(list_version_, list.string_at("apiVersion"));
+    for (const Node& node : items->children) object(node, depth);
+    list_kind_ = outer_kind;
+    list_version_ = outer_version;
+}
+
+void ObjectLoader::check_version(Report& report, const Node& node, bool known, const char* wanted) {
+    if (known) return;
+    const Node* version = node.get("apiVersion");
+    report.error(version == nullptr ? node.line : version->line, "apiVersion",
+                 version == nullptr ? "is missing" : "is " + describe(*version),
+                 std::string("write ") + wanted + "; until then the object is read as that");
+}
+
+void ObjectLoader::warn_replaced(Report& report, const SourcePos& before, const SourcePos& now) {
+    report.warning(now.line, "", "is also at " + to_string(before),
+                   "remove one; this later one is in force");
+}
+
+void ObjectLoader::put_pod(const Node& node, bool known_version) {
+    Report report(log_, file_, label_of(node, "Pod", true, options_.default_namespace));
+    check_version(report, node, known_version, "v1");
+    auto pod = decode_pod(node, options_.default_namespace, report);
+    if (!pod) return;
+    if (const Pod* before = loaded_.cluster.find_pod(pod->name)) {
+        warn_replaced(report, before->pos, pod->pos);
+    }
+    loaded_.cluster.put(std::move(*pod));
+    ++loaded_.objects;
+}
+
+void ObjectLoader::put_namespace(const Node& node, bool known_version) {
+    Report report(log_, file_, label_of(node, "Namespace", false, ""));
+    check_version(report, node, known_version, "v1");
+    auto ns = decode_namespace(node, report);
+    if (!ns) return;
+    const auto& known = loaded_.cluster.namespaces();
+    if (const auto before = known.find(ns->name); before != known.end()) {
+        warn_replaced(report, before->second.pos, ns->pos);
+    }
+    loaded_.cluster.put(std::move(*ns));
+    ++loaded_.objects;
+}
+
+std::string ObjectLoader::free_name(const std::string& ns, const std::string& wanted,
+                                    std::uint32_t line) const {
+    const auto& policies = loaded_.cluster.policies();
+    std::string name = wanted.empty() ? "unreadable-" + std::to_string(line) : wanted;
+    for (std::size_t n = 2; policies.contains(ObjectName{.ns = ns, .name = name}); ++n) {
+        name = "unreadable-" + std::to_string(line) + '-' + std::to_string(n);
+    }
+    return name;
+}
+
+void ObjectLoader::put_policy(const Node& node, bool trusted) {
+    Report report(log_, file_, label_of(node, "NetworkPolicy", true, options_.default_namespace));
+    if (!trusted) {
+        report.error(node.line, "apiVersion",
+                     std::string("a NetworkPolicy has apiVersion: ") + kPolicyVersion +
+                         " and kind: NetworkPolicy",
+                     "until it is mended the policy isolates at its widest reading and its rules "
+                     "allow nothing");
+    }
+    NetworkPolicy policy = decode_policy(node, options_.default_namespace, trusted, report);
+    const auto& policies = loaded_.cluster.policies();
+    if (policy.name.name.empty()) {
+        policy.name.name = free_name(policy.name.ns, "", node.line);
+        made_up_.insert(policy.name);
+    } else if (made_up_.erase(policy.name) > 0) {
+        // A guessed name was this one's: both isolate.
+        NetworkPolicy guessed = policies.at(policy.name);
+        guessed.name.name = free_name(policy.name.ns, "", guessed.pos.line);
+        made_up_.insert(guessed.name);
+        loaded_.cluster.put(std::move(guessed));
+    } else if (const auto before = policies.find(policy.name); before != policies.end()) {
+        warn_replaced(report, before->second.pos, policy.pos);
+    }
+    loaded_.cluster.put(std::move(policy));
+    ++loaded_.objects;
+}
+
+void ObjectLoader::put_unreadable(const SniffedPolicy& sniffed) {
+    NetworkPolicy policy;
+    policy.ingress = policy.egress = true;
+    policy.pos = {.file = file_, .line = sniffed.line};
+    policy.name.ns = sniffed.ns.empty() ? options_.default_namespace : sniffed.ns;
+    policy.name.name = free_name(policy.name.ns, sniffed.name, sniffed.line);
+    log_.add({.pos = policy.pos,
+              .object = "NetworkPolicy " + to_string(policy.name),
+              .message = "cannot be read",
+              .remedy = "until it is mended all pods of namespace " + policy.name.ns +
+                        " are isolated in both directions"});
+    made_up_.insert(policy.name);
+    loaded_.cluster.put(std::move(policy));
+    ++loaded_.objects;
+}
+
+void ObjectLoader::unreadable(std::uint32_t line, const std::string& message,
+                              const std::vector<SniffedPolicy>& policies) {
+    error(line, message,
+          policies.empty() ? "mend the document; nothing of it is in force"
+                           : "mend the document; what seem to be policies in it isolate meanwhile");
+    for (const SniffedPolicy& policy : policies) put_unreadable(policy);
+}
+
+/// Of a namespace that was not read only the name is known, so that selectors for other labels
+/// never match it (N29).
+void ObjectLoader::warn_unseen_namespaces() {
+    const auto needs_labels = [](const PolicyRule& rule) {
+        return std::any_of(rule.peers.begin(), rule.peers.end(), [](const Peer& peer) {
+            const auto* pods = std::get_if<PodPeer>(&peer);
+            return pods != nullptr && pods->namespaces &&
+                   std::any_of(pods->namespaces->requirements.begin(),
+                               pods->namespaces->requirements.end(),
+                               [](const Requirement& r) { return r.key != kNamespaceNameLabel; });
+        });
+    };
+    const Cluster& cluster = loaded_.cluster;
+    const NetworkPolicy* needing = nullptr;
+    for (const auto& [name, policy] : cluster.policies()) {
+        const bool needs =
+            std::any_of(policy.ingress_rules.begin(), policy.ingress_rules.end(), needs_labels) ||
+            std::any_of(policy.egress_rules.begin(), policy.egress_rules.end(), needs_labels);
+        if (needs && needing == nullptr) needing = &policy;
+    }
+    if (needing == nullptr) return;
+    std::string last;
+    for (const auto& [name, pod] : cluster.pods()) {
+        if (name.ns == last || cluster.namespaces().contains(name.ns)) continue;
+        last = name.ns;
+        log_.add({.severity = Severity::warning,
+                  .pos = pod.pos,
+                  .object = "Namespace " + name.ns,
+                  .message = "is not among the input, but NetworkPolicy " +
+                             to_string(needing->name) + " selects namespaces by label",
+                  .remedy = "add the Namespace; until then only its name is known, and no other "
+                            "label selector matches it"});
+    }
+}
+
+void ObjectLoader::finish() {
+    warn_unseen_namespaces();
+}
+
+}  // namespace podfence

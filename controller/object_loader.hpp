@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "controller/decode.hpp"
+#include "controller/manifest_source.hpp"
+#include "controller/problem_log.hpp"
+#include "controller/sniff.hpp"
+
+namespace podfence {
+
+/// Takes the documents of manifests, in parts as they are read, into a cluster.
+class ObjectLoader {
+  public:
+    /// Not owned: `loaded` gets the cluster and the counts, `log` the problems.
+    ObjectLoader(Loaded& loaded, ProblemLog& log, const LoadOptions& options)
+        : loaded_(loaded), log_(log), options_(options) {}
+
+    void begin_source(const std::string& file) { file_ = file; }
+
+    /// A document: its items one by one where it is a list, then the rest of it. Items without a
+    /// kind wait for their list's, which may come last.
+    void begin_document(std::uint32_t line);
+    /// What of the list was read before its items; its kind, when it is there, saves the waiting.
+    void head(const Node& partial);
+    void item(Node node);
+    void end_document(const Node& root);
+
+    /// A piece that is no YAML or JSON or passes a limit. What could be policies in it isolate.
+    void unreadable(std::uint32_t line, const std::string& message,
+                    const std::vector<SniffedPolicy>& policies);
+    /// A document that broke off: as above, and items that still wait are lost.
+    void abandon_document();
+
+    void error(std::uint32_t line, std::string message, std::string remedy);
+
+    /// After all sources: what only the whole shows.
+    void finish();
+
+  private:
+    void object(const Node& node, std::size_t depth);
+    void children(const Node& list, std::size_t depth);
+    void typed(const Node& node, const std::string& api_version, const std::string& kind,
+               std::size_t depth);
+    void release_pending(const Node& root);
+    bool repeats_header(const Node& node);
+    void put_pod(const Node& node, bool known_version);
+    void put_namespace(const Node& node, bool known_version);
+    void put_policy(const Node& node, bool trusted);
+    void put_unreadable(const SniffedPolicy& sniffed);
+    void check_version(Report& report, const Node& node, bool known, const char* wanted);
+    void warn_replaced(Report& report, const SourcePos& before, const SourcePos& now);
+    void warn_unseen_namespaces();
+    std::string free_name(const std::string& ns, const std::string& wanted,
+                          std::uint32_t line) const;
+
+    Loaded& loaded_;
+    ProblemLog& log_;
+    const LoadOptions& options_;
+    std::string file_{};
+    std::uint32_t document_line_ = 0;
+    std::size_t items_ = 0;
+    std::string list_kind_{};     ///< Of the current document, once known.
+    std::string list_version_{};  ///< Likewise.
+    std::vector<Node> pending_{};
+    std::size_t pending_nodes_ = 0;
+    std::size_t pending_lost_ = 0;
+    std::set<ObjectName>
+        made_up_{};  ///< Policies whose names are guesses; real ones displace them.
+};
+
+}  // namespace podfence

@@ -1,0 +1,204 @@
+#include "controller/sniff.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "controller/limits.hpp"
+#include "controller/validate.hpp"
+
+namespace podfence {
+
+namespace {
+
+constexpr std::string_view kPolicyKind = "NetworkPolicy";
+/// More policies than this in one unreadable piece isolate nothing that is not isolated already in
+/// any real case; it only bounds memory.
+constexpr std::size_t kMaxSniffed = 10'000;
+
+struct Line {
+    std::string text;  ///< Without quotes, which are all the difference between YAML's spellings.
+    std::size_t column;
+    std::uint32_t file_line;
+};
+
+std::vector<Line> split(const YamlText& text) {
+    std::vector<Line> lines;
+    std::uint32_t number = 0;
+    for (std::string_view rest = text.text; !rest.empty();) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        std::string_view line = rest.substr(0, end);
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+        ++number;
+        if (is_blank_or_comment(line) || line.starts_with("---")) continue;
+        std::size_t column = indent_of(line);
+        while (starts_with_dash(line.substr(column))) {
+            const std::size_t next = line.find_first_not_of(' ', column + 1);
+            column = std::min(next, line.size());
+        }
+        Line out{.text = std::string(line.substr(column)),
+                 .column = column,
+                 .file_line = text.lines(number)};
+        std::erase_if(out.text, [](char c) { return c == '"' || c == '\''; });
+        lines.push_back(std::move(out));
+    }
+    return lines;
+}
+
+bool is_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == '/';
+}
+
+/// The value behind "key:" in the text; only at its start, or anywhere.
+std::optional<std::string> value_of(std::string_view text, std::string_view key, bool anywhere) {
+    for (std::size_t at = text.find(key); at != std::string_view::npos;
+         at = text.find(key, at + 1)) {
+        if (at > 0 && (!anywhere || is_word(text[at - 1]))) continue;
+        std::string_view rest = text.substr(at + key.size());
+        const auto skip_blanks = [&] {
+            rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+        };
+        skip_blanks();
+        if (!rest.starts_with(':')) continue;
+        rest.remove_prefix(1);
+        skip_blanks();
+        const auto end = std::find_if_not(rest.begin(), rest.end(), is_word);
+        return std::string(rest.begin(), end);
+    }
+    return std::nullopt;
+}
+
+class YamlSniffer {
+  public:
+    explicit YamlSniffer(const YamlText& text) : lines_(split(text)) {
+        for (const Line& line : lines_) top_ = std::min(top_, line.column);
+        // Broken indentation may be the very error: one column more is still the top level.
+        ++top_;
+        anywhere_ = !lines_.empty() && (lines_[0].text[0] == '{' || lines_[0].text[0] == '[');
+        for (const Line& line : lines_) {
+            anywhere_ = anywhere_ || (is_top(line) && line.text.starts_with("items"));
+        }
+    }
+
+    std::vector<SniffedPolicy> find() const {
+        std::vector<std::size_t> starts;
+        bool group = false;
+        bool any_kind = false;
+        bool spec = false;
+        for (std::size_t i = 0; i < lines_.size(); ++i) {
+            const Line& line = lines_[i];
+            spec = spec || line.text.find("podSelector") != std::string::npos ||
+                   line.text.find("policyTypes") != std::string::npos;
+            if (!anywhere_ && !is_top(line)) continue;
+            const auto kind = value_of(line.text, "kind", anywhere_);
+            any_kind = any_kind || kind.has_value();
+            if (kind == kPolicyKind && starts.size() < kMaxSniffed) starts.push_back(i);
+            const auto version = value_of(line.text, "apiVersion", anywhere_);
+            group = group || (version && version->starts_with("networking.k8s.io/"));
+        }
+        if (starts.empty() && !any_kind && group && spec) starts.push_back(0);
+        std::vector<SniffedPolicy> found;
+        for (std::size_t i = 0; i < starts.size(); ++i) {
+            const std::size_t end = i + 1 < starts.size() ? starts[i + 1] : lines_.size();
+            // The first one's metadata may stand before its kind.
+            found.push_back(name(i == 0 ? 0 : starts[i], end, lines_[starts[i]].file_line));
+        }
+        return found;
+    }
+
+  private:
+    bool is_top(const Line& line) const { return line.column <= top_; }
+
+    /// Among the lines below the first "metadata:", the outermost name and namespace.
+    SniffedPolicy name(std::size_t begin, std::size_t end, std::uint32_t file_line) const {
+        SniffedPolicy policy{.line = file_line};
+        std::size_t name_column = std::numeric_limits<std::size_t>::max();
+        std::size_t ns_column = name_column;
+        bool inside = false;
+        for (std::size_t i = begin; i < end; ++i) {
+            const Line& line = lines_[i];
+            if (value_of(line.text, "metadata", anywhere_)) {
+                inside = true;
+            } else if (inside && !anywhere_ && is_top(line)) {
+                break;
+            }
+            if (!inside) continue;
+            // In flow style all keys share a line: take the first there.
+            const bool flow = line.text.find('{') != std::string::npos;
+            const auto take = [&](std::string_view key, std::string& to, std::size_t& best) {
+                const auto value = value_of(line.text, key, flow);
+                if (!value || line.column >= best) return;
+                to = *value;
+                best = line.column;
+            };
+            take("name", policy.name, name_column);
+            take("namespace", policy.ns, ns_column);
+        }
+        if (!is_dns_subdomain(policy.name)) policy.name.clear();
+        if (!is_dns_label(policy.ns)) policy.ns.clear();
+        return policy;
+    }
+
+    std::vector<Line> lines_;
+    std::size_t top_ = std::numeric_limits<std::size_t>::max() - 1;
+    bool anywhere_ = false;
+};
+
+}  // namespace
+
+std::vector<SniffedPolicy> sniff_yaml(const YamlText& text) {
+    return YamlSniffer(text).find();
+}
+
+SniffedPolicy sniff_metadata(const Node& metadata) {
+    const std::string_view ns = metadata.string_at("namespace");
+    const std::string_view name = metadata.string_at("name");
+    return {.ns = std::string(is_dns_label(ns) ? ns : std::string_view()),
+            .name = std::string(is_dns_subdomain(name) ? name : std::string_view()),
+            .line = metadata.line};
+}
+
+void JsonSniffer::feed(std::string_view text, std::uint32_t line) {
+    for (const char c : text) {
+        if (c == '\n') {
+            // No JSON string reaches over a line's end: a lost quote does no harm beyond its line.
+            in_string_ = escaped_ = false;
+        } else if (in_string_) {
+            if (!escaped_ && c == '"') {
+                in_string_ = false;
+                end_string(line);
+            } else {
+                escaped_ = !escaped_ && c == '\\';
+                if (token_.size() < 256) token_ += c;
+            }
+        } else if (c == '"') {
+            in_string_ = true;
+            escaped_ = false;
+            token_.clear();
+        } else if (c == ':') {
+            after_colon_ = true;
+        } else if (c == ',' || c == '{' || c == '}' || c == '[' || c == ']') {
+            after_colon_ = false;
+        }
+    }
+}
+
+void JsonSniffer::end_string(std::uint32_t line) {
+    if (!after_colon_) {
+        key_ = token_;
+        return;
+    }
+    after_colon_ = false;
+    if (key_ == "kind" && token_ == kPolicyKind && found_.size() < kMaxSniffed) {
+        found_.push_back({.line = line});
+    } else if (!found_.empty() && key_ == "name" && found_.back().name.empty() &&
+               is_dns_subdomain(token_)) {
+        found_.back().name = token_;
+    } else if (!found_.empty() && key_ == "namespace" && found_.back().ns.empty() &&
+               is_dns_label(token_)) {
+        found_.back().ns = token_;
+    }
+}
+
+}  // namespace podfence

@@ -1,0 +1,329 @@
+#include "controller/tree_builder.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "controller/limits.hpp"
+#include "nft/error.hpp"
+
+namespace podfence {
+
+namespace {
+
+constexpr std::size_t kFewMembers = 16;
+constexpr std::size_t kMergedMembers = 1'000;
+
+/// Sorted, for binary search.
+constexpr std::array<std::string_view, 42> kIrrelevant = {
+    "metadata.annotations",
+    "metadata.finalizers",
+    "metadata.managedFields",
+    "metadata.ownerReferences",
+    "spec.affinity",
+    "spec.containers[].args",
+    "spec.containers[].command",
+    "spec.containers[].env",
+    "spec.containers[].envFrom",
+    "spec.containers[].lifecycle",
+    "spec.containers[].livenessProbe",
+    "spec.containers[].readinessProbe",
+    "spec.containers[].resources",
+    "spec.containers[].securityContext",
+    "spec.containers[].startupProbe",
+    "spec.containers[].volumeDevices",
+    "spec.containers[].volumeMounts",
+    "spec.dnsConfig",
+    "spec.ephemeralContainers",
+    "spec.hostAliases",
+    "spec.imagePullSecrets",
+    "spec.initContainers[].args",
+    "spec.initContainers[].command",
+    "spec.initContainers[].env",
+    "spec.initContainers[].envFrom",
+    "spec.initContainers[].lifecycle",
+    "spec.initContainers[].livenessProbe",
+    "spec.initContainers[].readinessProbe",
+    "spec.initContainers[].resources",
+    "spec.initContainers[].securityContext",
+    "spec.initContainers[].startupProbe",
+    "spec.initContainers[].volumeDevices",
+    "spec.initContainers[].volumeMounts",
+    "spec.readinessGates",
+    "spec.securityContext",
+    "spec.tolerations",
+    "spec.topologySpreadConstraints",
+    "spec.volumes",
+    "status.conditions",
+    "status.containerStatuses",
+    "status.ephemeralContainerStatuses",
+    "status.initContainerStatuses",
+};
+static_assert(std::is_sorted(kIrrelevant.begin(), kIrrelevant.end()));
+
+/// Adds what the subtree holds; its height is `above` and what lies below.
+void measure(const Node& node, Anchors::Value& total, std::size_t above) {
+    ++total.nodes;
+    total.bytes += node.key.size() + node.text.size();
+    total.height = std::max(total.height, above + 1);
+    for (const Node& child : node.children) measure(child, total, above + 1);
+}
+
+bool repeats_key(const std::vector<Node>& members) {
+    if (members.size() <= kFewMembers) {
+        for (std::size_t i = 1; i < members.size(); ++i) {
+            for (std::size_t j = 0; j < i; ++j) {
+                if (members[i].key == members[j].key) return true;
+            }
+        }
+        return false;
+    }
+    std::vector<std::string_view> keys;
+    keys.reserve(members.size());
+    for (const Node& member : members) keys.push_back(member.key);
+    std::sort(keys.begin(), keys.end());
+    return std::adjacent_find(keys.begin(), keys.end()) != keys.end();
+}
+
+}  // namespace
+
+bool is_irrelevant(std::string_view path) {
+    return std::binary_search(kIrrelevant.begin(), kIrrelevant.end(), path);
+}
+
+TreeBuilder::TreeBuilder(OnItem on_item, Options options)
+    : on_item_(std::move(on_item)), options_(std::move(options)) {}
+
+bool TreeBuilder::fail(std::uint32_t line, std::string message) {
+    error_ = std::move(message);
+    error_line_ = line;
+    return false;
+}
+
+bool TreeBuilder::count(std::uint32_t line, std::size_t nodes, std::size_t bytes) {
+    nodes_ += nodes;
+    bytes_ += bytes;
+    if (nodes_ > limits::kObjectNodes) {
+        return fail(
+            line, "one object with more than " + std::to_string(limits::kObjectNodes) + " values");
+    }
+    if (bytes_ > limits::kObjectBytes) {
+        return fail(
+            line, "one object larger than " + std::to_string(limits::kObjectBytes >> 20) + " MiB");
+    }
+    return true;
+}
+
+bool TreeBuilder::wants_key() const {
+    return skipped_depth_ == 0 && !stack_.empty() && stack_.back().node.is_map() &&
+           !stack_.back().has_key;
+}
+
+/// Keys are strings in the API; YAML's other scalars become what kubectl makes of them.
+bool TreeBuilder::take_key(std::uint32_t line, Node::Kind kind, std::string text) {
+    Frame& frame = stack_.back();
+    switch (kind) {
+        case Node::Kind::null:
+            text = "null";
+            break;
+        case Node::Kind::boolean:
+            text = parse_boolean(text).value_or(false) ? "true" : "false";
+            break;
+        case Node::Kind::integer:
+            if (const auto value = parse_integer(text)) text = std::to_string(*value);
+            break;
+        case Node::Kind::real:
+        case Node::Kind::string:
+            break;
+        case Node::Kind::list:
+        case Node::Kind::map:
+            return fail(line, "a key that is " + describe({.kind = kind}) + "; keys are strings");
+    }
+    frame.key = std::move(text);
+    frame.key_line = line;
+    frame.has_key = true;
+    path_.resize(frame.path_size);
+    if (!path_.empty()) path_ += '.';
+    path_ += frame.key;
+    return true;
+}
+
+void TreeBuilder::start_item_if_due() {
+    if (!stack_.empty() && stack_.back().yields_items) {
+        nodes_ = bytes_ = 0;
+        path_.clear();
+    }
+}
+
+bool TreeBuilder::scalar(std::uint32_t line, Node::Kind kind, std::string text,
+                         std::string_view anchor) {
+    if (skipped_depth_ > 0) return true;
+    start_item_if_due();
+    if (!count(line, 1, text.size())) return false;
+    Node node{.text = std::move(text), .line = line, .kind = kind};
+    if (!anchor.empty() && !remember(std::string(anchor), node)) return false;
+    if (wants_key()) return take_key(line, kind, std::move(node.text));
+    if (options_.drop_irrelevant && is_irrelevant(path_)) node = Node{.line = line};
+    return attach(std::move(node));
+}
+
+bool TreeBuilder::merge_key(std::uint32_t line) {
+    if (skipped_depth_ > 0) return true;
+    if (!take_key(line, Node::Kind::string, "<<")) return false;
+    stack_.back().merging = true;
+    return true;
+}
+
+bool TreeBuilder::begin(std::uint32_t line, Node::Kind kind, std::string_view anchor) {
+    if (skipped_depth_ > 0) {
+        ++skipped_depth_;
+        return true;
+    }
+    start_item_if_due();
+    if (!count(line, 1, 0)) return false;
+    if (wants_key()) return take_key(line, kind, {});
+    if (stack_.size() >= limits::kDepth) {
+        return fail(line, "nesting deeper than " + std::to_string(limits::kDepth) + " levels");
+    }
+    if (options_.drop_irrelevant && is_irrelevant(path_)) {
+        skipped_depth_ = 1;
+        return attach(Node{.line = line});
+    }
+    Frame frame{.node = Node{.line = line, .kind = kind}, .anchor = std::string(anchor)};
+    if (!frame.anchor.empty()) open_anchors_.insert(frame.anchor);
+    if (kind == Node::Kind::list) {
+        frame.yields_items = stack_.empty() || (stack_.size() == 1 && stack_[0].node.is_map() &&
+                                                stack_[0].key == "items");
+        if (frame.yields_items && !stack_.empty() && options_.on_head) {
+            options_.on_head(stack_[0].node);
+        }
+        path_ += "[]";
+    }
+    frame.path_size = path_.size();
+    stack_.push_back(std::move(frame));
+    return true;
+}
+
+bool TreeBuilder::end() {
+    if (skipped_depth_ > 0) {
+        --skipped_depth_;
+        return true;
+    }
+    PODFENCE_CHECK(!stack_.empty());
+    Frame frame = std::move(stack_.back());
+    stack_.pop_back();
+    for (Node& member : frame.merged) {
+        if (frame.node.find(member.key) == nullptr) {
+            frame.node.children.push_back(std::move(member));
+        }
+    }
+    if (frame.node.is_map()) frame.node.repeated_key = repeats_key(frame.node.children);
+    if (!frame.anchor.empty()) {
+        open_anchors_.erase(frame.anchor);
+        if (!remember(frame.anchor, frame.node)) return false;
+    }
+    return attach(std::move(frame.node));
+}
+
+bool TreeBuilder::attach(Node node) {
+    if (stack_.empty()) {
+        root_ = std::move(node);
+        return true;
+    }
+    Frame& parent = stack_.back();
+    if (parent.yields_items) {
+        on_item_(std::move(node));
+        return true;
+    }
+    if (parent.node.is_map()) {
+        parent.has_key = false;
+        if (std::exchange(parent.merging, false)) return merge(parent, std::move(node));
+        node.key = std::exchange(parent.key, {});
+        node.line = parent.key_line;
+    }
+    parent.node.children.push_back(std::move(node));
+    return true;
+}
+
+/// YAML 1.1's merge: a map, or a list of maps of which the earlier win; the map's own keys win.
+bool TreeBuilder::merge(Frame& frame, Node node) {
+    const auto take = [&](Node& map) {
+        for (Node& member : map.children) {
+            const bool known =
+                std::any_of(frame.merged.begin(), frame.merged.end(),
+                            [&](const Node& other) { return other.key == member.key; });
+            if (!known) frame.merged.push_back(std::move(member));
+        }
+    };
+    const bool maps = node.is_list() && std::all_of(node.children.begin(), node.children.end(),
+                                                    [](const Node& n) { return n.is_map(); });
+    if (!node.is_map() && !maps) {
+        return fail(node.line, "the merge key << with " + describe(node) + "; it takes maps");
+    }
+    if (node.is_map()) {
+        take(node);
+    } else {
+        std::for_each(node.children.begin(), node.children.end(), take);
+    }
+    if (frame.merged.size() > kMergedMembers) {
+        return fail(node.line, "the merge key << with more than " + std::to_string(kMergedMembers) +
+                                   " members");
+    }
+    return true;
+}
+
+bool TreeBuilder::remember(const std::string& anchor, const Node& node) {
+    PODFENCE_CHECK(options_.anchors != nullptr);
+    Anchors& anchors = *options_.anchors;
+    Anchors::Value value;
+    measure(node, value, 0);
+    anchors.stored_nodes += value.nodes;
+    anchors.stored_bytes += value.bytes;
+    if (anchors.values.size() >= limits::kAnchors || anchors.stored_nodes > limits::kAliasNodes ||
+        anchors.stored_bytes > limits::kObjectBytes) {
+        return fail(node.line, "too many or too large YAML anchors in one document");
+    }
+    value.node = node;
+    anchors.values.insert_or_assign(anchor, std::move(value));
+    return true;
+}
+
+bool TreeBuilder::alias(std::uint32_t line, std::string_view anchor) {
+    if (skipped_depth_ > 0) return true;
+    start_item_if_due();
+    PODFENCE_CHECK(options_.anchors != nullptr);
+    Anchors& anchors = *options_.anchors;
+    const auto found = anchors.values.find(anchor);
+    if (open_anchors_.contains(anchor) || found == anchors.values.end()) {
+        return fail(line, "the YAML alias *" + std::string(anchor) + " inside its own anchor");
+    }
+    const Anchors::Value& value = found->second;
+    anchors.expanded_nodes += value.nodes;
+    if (anchors.expanded_nodes > limits::kAliasNodes ||
+        stack_.size() + value.height > limits::kDepth) {
+        return fail(line, "YAML aliases that expand to more than " +
+                              std::to_string(limits::kAliasNodes) + " values or nest too deep");
+    }
+    if (!count(line, value.nodes, value.bytes)) return false;
+    Node copy = value.node;
+    if (wants_key()) return take_key(line, copy.kind, std::move(copy.text));
+    return attach(std::move(copy));
+}
+
+Node TreeBuilder::take_partial() {
+    while (!stack_.empty()) {
+        Frame frame = std::move(stack_.back());
+        stack_.pop_back();
+        if (stack_.empty() || stack_.back().yields_items) {
+            stack_.clear();
+            return std::move(frame.node);
+        }
+        Frame& parent = stack_.back();
+        frame.node.key = std::exchange(parent.key, {});
+        parent.has_key = false;
+        parent.node.children.push_back(std::move(frame.node));
+    }
+    return std::move(root_);
+}
+
+}  // namespace podfence

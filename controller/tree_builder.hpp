@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controller/node.hpp"
+
+namespace podfence {
+
+/// Fields of objects that never matter to policy and make up most of what kubectl prints. `path` is
+/// relative to the object: "spec.containers[].env". Readers keep their key and drop what is below.
+bool is_irrelevant(std::string_view path);
+
+/// What a YAML document remembers between the items of its list: anchored values by name. Bounded
+/// by limits::kAnchors and kAliasNodes.
+struct Anchors {
+    struct Value {
+        Node node{};
+        std::size_t nodes = 0;
+        std::size_t bytes = 0;  ///< Of all texts.
+        std::size_t height = 0;
+    };
+    std::map<std::string, Value, std::less<>> values{};
+    std::size_t stored_nodes = 0;
+    std::size_t stored_bytes = 0;
+    std::size_t expanded_nodes = 0;
+};
+
+/// Builds Nodes from a parser's events, within limits. The elements of a root list, and those of
+/// the root map's `items` list, go to `on_item` as soon as they are complete and are not kept, so
+/// that a list of any length costs one item. Every event gives false on failure: see error(); no
+/// further events may follow.
+class TreeBuilder {
+  public:
+    using OnItem = std::function<void(Node)>;
+    /// The root map as it is when its items begin.
+    using OnHead = std::function<void(const Node&)>;
+
+    struct Options {
+        OnHead on_head{};
+        bool drop_irrelevant = true;  ///< See is_irrelevant().
+        Anchors* anchors = nullptr;   ///< Not owned; nullptr: the format has none.
+    };
+    TreeBuilder(OnItem on_item, Options options);
+
+    /// A scalar, or the key of the next member when a map waits for one. `anchor` names it.
+    bool scalar(std::uint32_t line, Node::Kind kind, std::string text,
+                std::string_view anchor = {});
+    /// The unquoted key "<<": the next value's members are merged into the map.
+    bool merge_key(std::uint32_t line);
+    bool begin(std::uint32_t line, Node::Kind kind, std::string_view anchor = {});
+    bool end();
+    /// The value of an earlier anchor of this document.
+    bool alias(std::uint32_t line, std::string_view anchor);
+
+    bool wants_key() const;
+    const std::string& error() const { return error_; }
+    std::uint32_t error_line() const { return error_line_; }
+    /// The root, without items; null when nothing was built.
+    Node take_root() { return std::move(root_); }
+    /// After a failure: the object in which it happened as far as it was read.
+    Node take_partial();
+
+  private:
+    struct Frame {
+        Node node{};
+        std::string anchor{};
+        std::string key{};
+        std::uint32_t key_line = 0;
+        std::size_t path_size = 0;
+        bool has_key = false;
+        bool merging = false;
+        bool yields_items = false;
+        std::vector<Node> merged{};
+    };
+
+    bool fail(std::uint32_t line, std::string message);
+    bool count(std::uint32_t line, std::size_t nodes, std::size_t bytes);
+    bool take_key(std::uint32_t line, Node::Kind kind, std::string text);
+    bool enter_path();
+    bool attach(Node node);
+    bool merge(Frame& frame, Node node);
+    bool remember(const std::string& anchor, const Node& node);
+    void start_item_if_due();
+
+    OnItem on_item_;
+    Options options_;
+    std::vector<Frame> stack_{};
+    std::set<std::string, std::less<>> open_anchors_{};
+    std::string path_{};
+    std::size_t skipped_depth_ = 0;
+    std::size_t nodes_ = 0;
+    std::size_t bytes_ = 0;
+    Node root_{};
+    std::string error_{};
+    std::uint32_t error_line_ = 0;
+};
+
+}  // namespace podfence
