@@ -12,7 +12,8 @@ namespace podfence {
 
 namespace {
 
-constexpr std::size_t kReadableBytesMax = 40;
+/// The kernel finds sets and chains by comparing names one by one: long ones cost at every commit.
+constexpr std::size_t kReadableBytesMax = 20;
 constexpr std::size_t kHashBytes = 10;
 
 void append_length(std::string& out, std::uint64_t value) {

@@ -17,6 +17,11 @@ namespace {
 /// The two messages around a transaction, the first with its generation.
 constexpr std::size_t kFrameBytesMax = 128;
 
+/// Every transaction takes the one lock of nf_tables in its network namespace; others, such as a
+/// service proxy, wait for it. Where a batch can be parted without anyone noticing, transactions
+/// are kept to this many bytes, some 15,000 elements: about 20 ms on a slow machine.
+constexpr std::size_t kTransactionBytesWanted = std::size_t{768} * 1024;
+
 std::string commit_to(const TableId& table) {
     return std::string("commit to ") + (table.family == TableFamily::inet ? "inet " : "netdev ") +
            table.name;
@@ -121,8 +126,20 @@ class NetlinkKernel::Socket {
         if (!confirming) {
             return {};  // Operations on no elements: no message.
         }
-        if (buffer_.bytes().size() > netlink_.datagram_bytes_max()) {
-            return commit_in_parts(batch, generation, sequence);
+        const std::size_t bytes = buffer_.bytes().size();
+        for (const std::size_t wanted : {kTransactionBytesWanted, netlink_.datagram_bytes_max()}) {
+            if (bytes <= std::min(wanted, netlink_.datagram_bytes_max())) {
+                break;
+            }
+            const auto parts = part(batch, sequence, wanted);
+            if (parts) {
+                return commit_parts(batch, generation, sequence, *parts);
+            }
+        }
+        if (bytes > netlink_.datagram_bytes_max()) {
+            return Error{.code = Errc::too_big,
+                         .os_error = EMSGSIZE,
+                         .doing = commit_to(batch.table) + ": " + std::to_string(bytes) + " bytes"};
         }
         if (auto sent = netlink_.send(buffer_.bytes()); !sent) {
             return in_commit(sent.error(), batch);
@@ -148,8 +165,11 @@ class NetlinkKernel::Socket {
         return sequence;
     }
 
-    Result<void> commit_in_parts(const Batch& batch, std::optional<std::uint32_t> generation,
-                                 std::uint32_t sequence);
+    /// The encoded batch as transactions of at most `bytes_max`, frames included.
+    std::optional<std::vector<Part>> part(const Batch& batch, std::uint32_t sequence,
+                                          std::size_t bytes_max);
+    Result<void> commit_parts(const Batch& batch, std::optional<std::uint32_t> generation,
+                              std::uint32_t sequence, const std::vector<Part>& parts);
     Result<void> send_part(const Batch& batch, const Part& part,
                            std::optional<std::uint32_t> generation, std::uint32_t sequence);
 
@@ -175,34 +195,33 @@ Result<void> NetlinkKernel::Socket::send_part(const Batch& batch, const Part& pa
     return Answers(batch, sequence, confirming).read(netlink_);
 }
 
-/// For a socket whose buffer could not be made large enough (no CAP_NET_ADMIN in the initial user
-/// namespace). What fails half-way is taken back: nothing referred to it, so nobody saw it.
-Result<void> NetlinkKernel::Socket::commit_in_parts(const Batch& batch,
-                                                    std::optional<std::uint32_t> generation,
-                                                    std::uint32_t sequence) {
+std::optional<std::vector<Part>> NetlinkKernel::Socket::part(const Batch& batch,
+                                                             std::uint32_t sequence,
+                                                             std::size_t bytes_max) {
     const std::size_t begin_bytes =
         wire::aligned(wire::read_object<nlmsghdr>(buffer_.bytes()).nlmsg_len);
     const std::size_t end_bytes = sizeof(nlmsghdr) + sizeof(nfgenmsg);
     const wire::Bytes messages =
         buffer_.bytes().subspan(begin_bytes, buffer_.bytes().size() - begin_bytes - end_bytes);
-    const auto parts =
-        split(batch, messages, sequence, netlink_.datagram_bytes_max() - kFrameBytesMax);
-    if (!parts) {
-        return Error{.code = Errc::too_big,
-                     .os_error = EMSGSIZE,
-                     .doing = commit_to(batch.table) + ": " +
-                              std::to_string(buffer_.bytes().size()) + " bytes"};
-    }
-    for (std::size_t i = 0; i < parts->size(); ++i) {
+    return split(batch, messages, sequence,
+                 std::min(bytes_max, netlink_.datagram_bytes_max()) - kFrameBytesMax);
+}
+
+/// What fails half-way is taken back: nothing referred to it, so nobody saw it.
+Result<void> NetlinkKernel::Socket::commit_parts(const Batch& batch,
+                                                 std::optional<std::uint32_t> generation,
+                                                 std::uint32_t sequence,
+                                                 const std::vector<Part>& parts) {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
         // Whether anyone else committed since is asked of each part: all but our own count.
         const auto expected = generation ? std::optional(advance(*generation, i)) : std::nullopt;
-        auto sent = send_part(batch, (*parts)[i], expected, sequence);
+        auto sent = send_part(batch, parts[i], expected, sequence);
         if (sent) {
             continue;
         }
         std::vector<std::size_t> done;
         for (std::size_t j = 0; j < i; ++j) {
-            for (const wire::Bytes& message : (*parts)[j].messages) {
+            for (const wire::Bytes& message : parts[j].messages) {
                 const std::size_t op =
                     wire::read_object<nlmsghdr>(message).nlmsg_seq - sequence - 1;
                 if (done.empty() || done.back() != op) {
