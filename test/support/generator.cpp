@@ -12,7 +12,7 @@ namespace podfence::test {
 namespace {
 
 constexpr std::array<std::string_view, 3> kLabelKeys{"app", "role", "tier"};
-constexpr std::array<std::string_view, 4> kLabelValues{"x", "y", "z", ""};
+constexpr std::array<std::string_view, 3> kLabelValues{"x", "y", ""};
 constexpr std::array<std::string_view, 3> kPortNames{"dns", "http", "web"};
 constexpr std::array kProtocols{Protocol::tcp, Protocol::tcp, Protocol::udp, Protocol::sctp};
 /// Few, so that pods often share one.
@@ -91,15 +91,19 @@ Cluster Generator::cluster() {
     if (options_.fixed_pods.empty()) {
         const std::size_t pods = random_.between(1, options_.pods_max);
         for (std::size_t i = 0; i < pods; ++i) {
-            made.put(random_pod({random_.pick(options_.namespaces), "p" + std::to_string(i)}));
+            made.put(random_pod({some_namespace(), "p" + std::to_string(i)}));
         }
     }
     for (const Pod& pod : options_.fixed_pods) made.put(relabelled(pod));
-    const std::size_t policies = random_.between(0, options_.policies_max);
+    const std::size_t policies = random_.percent(3) ? 0 : random_.between(1, options_.policies_max);
     for (std::size_t i = 0; i < policies; ++i) {
-        made.put(policy({random_.pick(options_.namespaces), "np" + std::to_string(i)}));
+        made.put(policy({some_namespace(), "np" + std::to_string(i)}));
     }
     return made;
+}
+
+const std::string& Generator::some_namespace() {
+    return random_.percent(50) ? options_.namespaces.front() : random_.pick(options_.namespaces);
 }
 
 Namespace Generator::random_namespace(const std::string& name) {
@@ -109,7 +113,7 @@ Namespace Generator::random_namespace(const std::string& name) {
 Labels Generator::random_labels() {
     Labels made;
     for (const auto key : kLabelKeys) {
-        if (random_.percent(60)) made.emplace(key, random_.pick(kLabelValues));
+        if (random_.percent(70)) made.emplace(key, random_.pick(kLabelValues));
     }
     return made;
 }
@@ -190,8 +194,8 @@ Event Generator::event(const Cluster& cluster) {
         if (kind == 4 && !cluster.pods().empty()) {
             return PodGone{any_value(random_, cluster.pods()).name};
         }
-        Pod pod = random_pod({random_.pick(options_.namespaces),
-                              "p" + std::to_string(random_.below(options_.pods_max))});
+        Pod pod =
+            random_pod({some_namespace(), "p" + std::to_string(random_.below(options_.pods_max))});
         if (random_.percent(50) && !cluster.pods().empty()) {  // Reuse right after deletion (N56).
             const Pod& previous = any_value(random_, cluster.pods());
             if (!previous.host_network) pod.addresses = previous.addresses;
@@ -203,7 +207,7 @@ Event Generator::event(const Cluster& cluster) {
         }
         return pod;
     }
-    const std::string& ns = random_.pick(options_.namespaces);
+    const std::string& ns = some_namespace();
     if (kind == 5) return random_namespace(ns);
     if (kind == 6 && random_.percent(30)) return NamespaceGone{ns};
     const std::string name = "np" + std::to_string(random_.below(options_.policies_max));

@@ -64,6 +64,8 @@ class Generator {
   private:
     Pod random_pod(const ObjectName& name);
     Pod relabelled(Pod pod);
+    /// The first more often, so that policies meet the pods they select.
+    const std::string& some_namespace();
     Namespace random_namespace(const std::string& name);
     Labels random_labels();
     std::vector<ContainerPort> container_ports();

@@ -26,8 +26,9 @@ void add_around(std::vector<Address>& addresses, const Prefix& prefix) {
     }
 }
 
+/// The port itself more often than its neighbours: duplicates weigh.
 void add_around(std::vector<std::uint16_t>& ports, std::uint16_t port) {
-    ports.push_back(port);
+    ports.insert(ports.end(), 4, port);
     if (port > 0) ports.push_back(static_cast<std::uint16_t>(port - 1));
     if (port < 65535) ports.push_back(static_cast<std::uint16_t>(port + 1));
 }
@@ -74,7 +75,6 @@ std::vector<std::uint16_t> interesting_ports(const Cluster& cluster,
             }
         }
     });
-    sort_unique(found);
     return found;
 }
 
@@ -111,12 +111,12 @@ Flow FlowGenerator::next(Random& random) const {
     const Ends& ends = has_v4 && (!has_v6 || random.percent(60)) ? v4_ : v6_;
     Flow flow{.source = random.pick(ends.sources), .destination = random.pick(ends.destinations)};
     for (Address* end : {&flow.source, &flow.destination}) {
-        if (pods_.empty() || !random.percent(70)) continue;
+        if (pods_.empty() || !random.percent(75)) continue;
         const Address& pod = random.pick(pods_);
         if (pod.family() == end->family()) *end = pod;
     }
     constexpr std::array<std::uint8_t, 3> with_ports{6, 17, 132};
-    flow.protocol = random.percent(50)   ? with_ports[0]
+    flow.protocol = random.percent(60)   ? with_ports[0]
                     : random.percent(70) ? random.pick(with_ports)
                                          : random.pick(kOtherProtocols);
     flow.port =

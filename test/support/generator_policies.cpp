@@ -9,7 +9,7 @@ namespace podfence::test {
 namespace {
 
 constexpr std::array<std::string_view, 3> kLabelKeys{"app", "role", "tier"};
-constexpr std::array<std::string_view, 4> kLabelValues{"x", "y", "z", ""};
+constexpr std::array<std::string_view, 3> kLabelValues{"x", "y", ""};
 /// One more than pods ever declare.
 constexpr std::array<std::string_view, 4> kPortNames{"dns", "http", "web", "nowhere"};
 constexpr std::array kProtocols{Protocol::tcp, Protocol::tcp, Protocol::udp, Protocol::sctp};
@@ -113,7 +113,7 @@ void Generator::fill(PolicyPort& made) {
 }
 
 PolicyRule Generator::rule() {
-    PolicyRule made{.any_peer = random_.percent(20), .any_port = random_.percent(30)};
+    PolicyRule made{.any_peer = random_.percent(25), .any_port = random_.percent(35)};
     const auto count = [&] {
         const bool none = options_.fail_closed && random_.percent(kFailClosedPercent);
         return none ? 0 : random_.between(1, random_.percent(70) ? 2 : 4);
@@ -139,7 +139,7 @@ std::vector<PolicyRule> Generator::rules() {
 
 NetworkPolicy Generator::policy(const ObjectName& name) {
     NetworkPolicy made{.name = name};
-    if (random_.percent(60)) made.pods = selector(false);
+    if (random_.percent(50)) made.pods = selector(false);
     const std::size_t types = random_.below(4);  // Ingress, egress, both twice as often.
     made.ingress = types != 0;
     made.egress = types != 1;
