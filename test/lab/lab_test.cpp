@@ -15,7 +15,8 @@
 namespace podfence::lab {
 namespace {
 
-constexpr std::array<std::uint16_t, 2> kPorts{80, 5432};
+constexpr std::array<std::uint16_t, 1> kPorts{80};
+constexpr std::uint16_t kClosed = 81;
 
 /// From each host to every other, in both families and all protocols.
 std::vector<Flow> all_pairs(const Network& network) {
@@ -38,6 +39,20 @@ std::vector<Flow> all_pairs(const Network& network) {
 }
 
 }  // namespace
+
+TEST_CASE("a port on which nobody listens is told from a dropped packet") {
+    const Lab lab(two_nodes(Wiring::bridge, Wiring::ptp, 1));
+    Poller poller;
+    Servers servers(poller);
+    servers.serve_all(lab, kPorts);
+    Witness witness(lab);
+    Prober prober(lab, poller, witness);
+    auto flows = all_pairs(lab);
+    std::erase_if(flows,
+                  [](const Flow& flow) { return flow.protocol != 6 && flow.protocol != 17; });
+    for (auto& flow : flows) flow.port = kClosed;
+    for (const auto outcome : prober.run(flows)) CHECK(outcome == Outcome::refused);
+}
 
 TEST_CASE("everything reaches everything before there are rules, and a drop is seen as one") {
     const Lab lab(two_nodes(Wiring::bridge, Wiring::ptp, 3));

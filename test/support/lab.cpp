@@ -20,21 +20,27 @@ std::string number(std::size_t n) {
     return std::to_string(n + 1);
 }
 
-/// As fresh as a node's kubelet and CNI plugin leave it. IPv6 addresses are usable at once (no
-/// duplicate address detection), ICMP errors are never rationed, and flows leave conntrack soon
-/// after they end, since tests make many.
-void prepare_forwarding() {
+/// IPv6 addresses are usable at once (no duplicate address detection), and ICMP errors are never
+/// rationed, since they are answers here.
+void prepare_host() {
     raise_loopback();
+    for (const char* key : {"net/ipv6/conf/all/accept_dad", "net/ipv6/conf/default/accept_dad",
+                            "net/ipv4/icmp_ratemask"})
+        set_sysctl(key, "0");
+    set_sysctl("net/ipv6/icmp/ratemask", "\n");
+}
+
+void prepare_forwarding() {
+    prepare_host();
     for (const char* key : {"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"})
         set_sysctl(key, "1");
     for (const char* key :
-         {"net/ipv6/conf/all/accept_dad", "net/ipv6/conf/default/accept_dad",
-          "net/ipv4/conf/all/rp_filter", "net/ipv4/conf/default/rp_filter",
-          "net/ipv4/conf/all/send_redirects", "net/ipv4/conf/default/send_redirects",
-          "net/ipv4/icmp_ratelimit", "net/ipv6/icmp/ratelimit"})
+         {"net/ipv4/conf/all/rp_filter", "net/ipv4/conf/default/rp_filter",
+          "net/ipv4/conf/all/send_redirects", "net/ipv4/conf/default/send_redirects"})
         set_sysctl(key, "0");
 }
 
+/// Flows leave conntrack soon after they end, since tests make many.
 void prepare_node(Wiring wiring) {
     prepare_forwarding();
     for (const char* key : {"udp_timeout", "udp_timeout_stream", "icmp_timeout", "icmpv6_timeout",
@@ -45,13 +51,6 @@ void prepare_node(Wiring wiring) {
     // Without br_netfilter, what a bridge carries between two of its pods passes no inet hook.
     for (const char* key : {"iptables", "ip6tables"})
         set_sysctl(std::string("net/bridge/bridge-nf-call-") + key, "1");
-}
-
-void prepare_pod() {
-    raise_loopback();
-    for (const char* key : {"net/ipv6/conf/all/accept_dad", "net/ipv6/conf/default/accept_dad",
-                            "net/ipv4/icmp_ratelimit", "net/ipv6/icmp/ratelimit"})
-        set_sysctl(key, "0");
 }
 
 void ip_batch(const NetNs& ns, const std::string& commands) {
@@ -184,7 +183,7 @@ void Lab::wire_pods() {
         Host& host = hosts_[spec_.nodes.size() + 1 + i];
         {
             const Stay stay = host.ns.enter();
-            prepare_pod();
+            prepare_host();
         }
         const CniRequest request{
             .wiring = spec_.nodes[host.node].wiring,

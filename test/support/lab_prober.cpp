@@ -102,15 +102,20 @@ class Prober::UdpPort final : public Pollable {
     }
     void ready(std::uint32_t /*events*/) override {
         for (DatagramSocket::Received r; socket_.receive(r);) {
-            UdpPayload payload;
-            if (r.payload.size() != sizeof payload) continue;
-            std::memcpy(&payload, r.payload.data(), sizeof payload);
-            if (payload.nonce == prober_.nonce_)
-                prober_.current_->settle(payload.index, Outcome::answered);
+            settle(r.payload, Outcome::answered);
         }
+        for (std::span<const std::uint8_t> back; socket_.receive_refused(back);)
+            settle(back, Outcome::refused);
     }
 
   private:
+    void settle(std::span<const std::uint8_t> bytes, Outcome outcome) {
+        UdpPayload payload;
+        if (bytes.size() != sizeof payload) return;
+        std::memcpy(&payload, bytes.data(), sizeof payload);
+        if (payload.nonce == prober_.nonce_) prober_.current_->settle(payload.index, outcome);
+    }
+
     Prober& prober_;
     DatagramSocket socket_;
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 // netinet before linux, whose headers else define the same types again.
+#include <linux/errqueue.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
@@ -143,7 +144,13 @@ DatagramSocket::DatagramSocket(Dialect dialect, Family family, std::uint16_t por
     } else {
         set_option(fd(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     }
-    if (port == 0) return;
+    if (port == 0) {
+        if (dialect == Dialect::udp && family == Family::ipv4)
+            set_option(fd(), IPPROTO_IP, IP_RECVERR, 1);
+        if (dialect == Dialect::udp && family == Family::ipv6)
+            set_option(fd(), IPPROTO_IPV6, IPV6_RECVERR, 1);
+        return;
+    }
     set_option(fd(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
     const auto any = socket_address(Address::v6({}), port);
     if (::bind(fd(), any.get(), any.length) != 0) fail_errno("bind to UDP port");
@@ -162,7 +169,8 @@ bool DatagramSocket::receive(Received& into) {
     message.msg_controllen = control.size();
     const ssize_t n = ::recvmsg(fd(), &message, 0);
     if (n < 0) {
-        if (errno == EAGAIN || errno == EINTR) return false;
+        // ECONNREFUSED belongs to what receive_refused tells.
+        if (errno == EAGAIN || errno == EINTR || errno == ECONNREFUSED) return false;
         fail_errno("receive");
     }
     read_local(message, into.local);
@@ -177,6 +185,30 @@ bool DatagramSocket::receive(Received& into) {
         into.source = address_of(a.sin6_addr);
         into.source_port = ntohs(a.sin6_port);
     }
+    return true;
+}
+
+bool DatagramSocket::receive_refused(std::span<const std::uint8_t>& payload) {
+    iovec data{.iov_base = buffer_.data(), .iov_len = buffer_.size()};
+    alignas(cmsghdr) std::array<char, 512> control{};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t n = ::recvmsg(fd(), &message, MSG_ERRQUEUE);
+    if (n < 0) return false;
+    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+        const bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+        const bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
+        if (!v4 && !v6) continue;
+        sock_extended_err error{};
+        std::memcpy(&error, CMSG_DATA(c), sizeof error);
+        if (error.ee_errno != ECONNREFUSED)
+            fail(std::string("a datagram came back with ") +
+                 std::strerror(static_cast<int>(error.ee_errno)));
+    }
+    payload = {buffer_.data(), static_cast<std::size_t>(n)};
     return true;
 }
 
@@ -203,7 +235,9 @@ void DatagramSocket::send(const Address& from, const Address& to, std::uint16_t 
         info.ipi6_addr = raw6(from);
         write_control(message, IPPROTO_IPV6, IPV6_PKTINFO, info);
     }
-    if (::sendmsg(fd(), &message, 0) < 0)
+    // The first call after an ICMP error reports that error instead of sending.
+    if (::sendmsg(fd(), &message, 0) < 0 &&
+        (errno != ECONNREFUSED || ::sendmsg(fd(), &message, 0) < 0))
         fail_errno("send from " + to_string(from) + " to " + to_string(to));
 }
 

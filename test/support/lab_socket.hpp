@@ -43,6 +43,9 @@ class DatagramSocket {
     };
     /// False when there is nothing.
     bool receive(Received& into);
+    /// Of UDP: gives back the payload of a datagram that the other end had no listener for. False
+    /// when there is none.
+    bool receive_refused(std::span<const std::uint8_t>& payload);
     /// Throws Failure when the kernel does not take it.
     void send(const Address& from, const Address& to, std::uint16_t port,
               std::span<const std::uint8_t> payload);
