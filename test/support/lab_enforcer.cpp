@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "test/support/judge.hpp"
+
 namespace podfence::lab {
 namespace {
 
@@ -9,18 +11,6 @@ template <class T>
 T value_or_fail(nft::Result<T> result, const std::string& where) {
     if (!result) fail(where + ": " + to_string(result.error()));
     return std::move(*result);
-}
-
-nft::Packet first_packet(const Flow& flow) {
-    constexpr std::uint8_t kIcmp = 1;
-    constexpr std::uint8_t kIcmpV6 = 58;
-    const bool icmp = flow.protocol == kIcmp || flow.protocol == kIcmpV6;
-    const std::uint8_t echo_request = flow.protocol == kIcmp ? 8 : 128;
-    return {.source = flow.source,
-            .destination = flow.destination,
-            .protocol = flow.protocol,
-            .destination_port = icmp ? std::uint16_t{0} : flow.port,
-            .icmp_type = icmp ? echo_request : std::uint8_t{0}};
 }
 
 }  // namespace
@@ -78,7 +68,7 @@ std::vector<Hop> path_of(const Network& network, const Flow& flow) {
 }
 
 bool walk_allows(const Network& network, const std::vector<Compiled>& nodes, const Flow& flow) {
-    const nft::Packet packet = first_packet(flow);
+    const nft::Packet packet = test::first_packet(flow);
     const auto path = path_of(network, flow);
     return std::all_of(path.begin(), path.end(), [&](const Hop& hop) {
         return nft::walk(nodes.at(hop.node).table, hop.hook, packet).accepted;
@@ -88,8 +78,7 @@ bool walk_allows(const Network& network, const std::vector<Compiled>& nodes, con
 void place(Pod& pod, const Network& network, const Host& host) {
     pod.node = network.node(host.node).name;
     pod.addresses = host.addresses;
-    const Host& node = network.node(host.node);
-    pod.node_addresses = {node.primary(Family::ipv4), node.primary(Family::ipv6)};
+    pod.node_addresses = network.node(host.node).addresses;
 }
 
 std::string describe(const Network& network, const Flow& flow) {
@@ -97,8 +86,8 @@ std::string describe(const Network& network, const Flow& flow) {
         const Host* host = network.owner_of(address);
         return (host == nullptr ? std::string("?") : host->name) + " (" + to_string(address) + ")";
     };
-    return end(flow.source) + " -> " + end(flow.destination) + " " +
-           std::to_string(flow.port) + "/" + std::to_string(flow.protocol);
+    return end(flow.source) + " -> " + end(flow.destination) + " " + std::to_string(flow.port) +
+           "/" + std::to_string(flow.protocol);
 }
 
 }  // namespace podfence::lab

@@ -48,8 +48,9 @@ std::vector<Hop> path_of(const Network& network, const Flow& flow);
 /// first, the packet itself the third.)
 bool walk_allows(const Network& network, const std::vector<Compiled>& nodes, const Flow& flow);
 
-/// The cluster's pods laid out on the lab's: `placed[i]` takes the addresses and the node of the
-/// lab's i-th pod.
+/// Gives a pod object the addresses and the node of a lab's pod. All of the node's addresses are
+/// told, gateways included: what comes from the node itself is always allowed, whatever address it
+/// chose (D1).
 void place(Pod& pod, const Network& network, const Host& host);
 
 std::string describe(const Network& network, const Flow& flow);
