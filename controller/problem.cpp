@@ -4,8 +4,7 @@ namespace podfence {
 
 std::string to_string(const Problem& problem) {
     std::string text = to_string(problem.pos);
-    if (!text.empty()) text += ": ";
-    text += problem.severity == Severity::error ? "error" : "warning";
+    text += problem.severity == Severity::error ? ": error" : ": warning";
     for (const std::string* part : {&problem.object, &problem.field, &problem.message}) {
         if (part->empty()) continue;
         text += ": ";

@@ -59,7 +59,11 @@ std::string to_string(const Event& event) {
 }
 
 Generator::Generator(std::uint64_t seed, GeneratorOptions options)
-    : random_(seed), options_(std::move(options)), landmarks_(options_.outside) {
+    : random_(seed), options_(std::move(options)) {
+    // Blocks of IPv4-mapped addresses are refused (V13).
+    const Prefix mapped = cidr("::ffff:0.0.0.0/96");
+    std::copy_if(options_.outside.begin(), options_.outside.end(), std::back_inserter(landmarks_),
+                 [&](const Address& address) { return !mapped.contains(address); });
     std::set<std::string> names(options_.namespaces.begin(), options_.namespaces.end());
     for (const Pod& pod : options_.fixed_pods) {
         names.insert(pod.name.ns);

@@ -41,6 +41,8 @@ LabelSelector Generator::selector(bool for_namespaces) {
         made.requirements.push_back(requirement(for_namespaces));
     }
     std::sort(made.requirements.begin(), made.requirements.end());
+    made.requirements.erase(std::unique(made.requirements.begin(), made.requirements.end()),
+                            made.requirements.end());
     return made;
 }
 

@@ -47,7 +47,10 @@ class Steps {
             items.erase(items.begin() + static_cast<std::ptrdiff_t>(i));
         };
         for (std::size_t r = 0; r < (policy.*rules).size(); ++r) {
-            add_policy(policy, [&](NetworkPolicy& p) { erase(p.*rules, r); });
+            add_policy(policy, [&](NetworkPolicy& p) {
+                erase(p.*rules, r);
+                for (std::size_t i = r; i < (p.*rules).size(); ++i) --(p.*rules)[i].index;
+            });
             const PolicyRule& rule = (policy.*rules)[r];
             for (std::size_t i = 0; i < rule.peers.size() && rule.peers.size() > 1; ++i) {
                 add_policy(policy, [&](NetworkPolicy& p) { erase((p.*rules)[r].peers, i); });
