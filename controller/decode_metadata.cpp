@@ -83,7 +83,7 @@ void decode_name(const Node& object, const Node& metadata, bool namespaced, Repo
     const std::string remedy = "give the object a valid name";
     if (node == nullptr || (node->is_string() && text.empty())) {
         const std::string prefix(metadata.string_at("generateName"));
-        if (is_dns_subdomain(prefix + "x")) {
+        if (!prefix.empty() && is_dns_subdomain(prefix + "x")) {
             // The API server would append something of its own; the line tells several apart.
             out.name.name = prefix + std::to_string(object.line);
             out.named = true;

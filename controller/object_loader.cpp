@@ -287,8 +287,8 @@ void ObjectLoader::put_unreadable(const SniffedPolicy& sniffed) {
 void ObjectLoader::unreadable(std::uint32_t line, const std::string& message,
                               const std::vector<SniffedPolicy>& policies) {
     error(line, message,
-          policies.empty() ? "mend the document; nothing of it is in force"
-                           : "mend the document; what seem to be policies in it isolate meanwhile");
+          policies.empty() ? "mend it; nothing of it is in force"
+                           : "mend it; what seem to be policies in it isolate meanwhile");
     for (const SniffedPolicy& policy : policies) put_unreadable(policy);
 }
 

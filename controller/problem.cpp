@@ -4,7 +4,8 @@ namespace podfence {
 
 std::string to_string(const Problem& problem) {
     std::string text = to_string(problem.pos);
-    text += problem.severity == Severity::error ? ": error" : ": warning";
+    if (!text.empty()) text += ": ";
+    text += problem.severity == Severity::error ? "error" : "warning";
     for (const std::string* part : {&problem.object, &problem.field, &problem.message}) {
         if (part->empty()) continue;
         text += ": ";

@@ -110,7 +110,7 @@ bool YamlDocument::parse(Piece& piece, Node& root) {
             piece.text, anchors_, [this](const Node& head) { loader_.head(head); },
             [this](Node node) { loader_.item(std::move(node)); }, root);
         if (!failure) return true;
-        message = "no YAML: " + failure->message;
+        message = failure->message;
         line = failure->line;
     }
     loader_.unreadable(line, message, sniff_yaml(piece.text));

@@ -41,7 +41,7 @@ class Events : public YAML::EventHandler {
 
     void OnDocumentStart(const YAML::Mark& mark) override {
         if (std::exchange(started_, true)) {
-            fail(mark, "text behind the end of the document");
+            fail(mark, "no YAML: text behind the end of the document");
         }
     }
     void OnDocumentEnd() override {}
@@ -148,18 +148,12 @@ Prelude make_prelude(const YamlText& text, const Anchors& anchors) {
     return prelude;
 }
 
-}  // namespace
-
-std::optional<ParseFailure> parse_yaml(const YamlText& text, Anchors& anchors,
-                                       const TreeBuilder::OnHead& on_head,
-                                       const TreeBuilder::OnItem& on_item, Node& root) {
-    const bool anchored = may_have_anchors(text.text);
-    // An anchor may hide below a field that is dropped.
-    YamlText source = anchored ? text : pruned(text);
-    const Prelude prelude = anchored ? make_prelude(text, anchors) : Prelude{};
+/// One run of the parser.
+std::optional<ParseFailure> run(YamlText source, const Prelude& prelude,
+                                TreeBuilder::Options options, const TreeBuilder::OnItem& on_item,
+                                Node& root) {
     source.text.insert(0, prelude.text);
-    TreeBuilder builder(on_item,
-                        {.on_head = on_head, .drop_irrelevant = !anchored, .anchors = &anchors});
+    TreeBuilder builder(on_item, std::move(options));
     Events events(builder, source.lines, prelude);
     try {
         ViewBuffer buffer(source.text);
@@ -172,10 +166,32 @@ std::optional<ParseFailure> parse_yaml(const YamlText& text, Anchors& anchors,
     } catch (const YAML::Exception& e) {
         const auto text_line = static_cast<std::uint32_t>(e.mark.line + 1);
         const auto before = static_cast<std::uint32_t>(prelude.entries);
-        return ParseFailure{e.msg, source.lines(text_line > before ? text_line - before : 1)};
+        return ParseFailure{"no YAML: " + e.msg,
+                            source.lines(text_line > before ? text_line - before : 1)};
     }
     root = builder.take_root();
     return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<ParseFailure> parse_yaml(const YamlText& text, Anchors& anchors,
+                                       const TreeBuilder::OnHead& on_head,
+                                       const TreeBuilder::OnItem& on_item, Node& root) {
+    TreeBuilder::Options options{.on_head = on_head, .anchors = &anchors};
+    if (may_have_anchors(text.text)) {
+        // An anchor may hide below a field that would be dropped.
+        options.drop_irrelevant = false;
+        return run(text, make_prelude(text, anchors), std::move(options), on_item, root);
+    }
+    // Items are held back until it is clear that thinning out has broken nothing.
+    std::vector<Node> items;
+    const auto hold = [&](Node item) { items.push_back(std::move(item)); };
+    if (!run(pruned(text), {}, options, hold, root)) {
+        for (Node& item : items) on_item(std::move(item));
+        return std::nullopt;
+    }
+    return run(text, {}, std::move(options), on_item, root);
 }
 
 }  // namespace podfence

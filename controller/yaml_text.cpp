@@ -1,6 +1,7 @@
 #include "controller/yaml_text.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "controller/tree_builder.hpp"
 
@@ -23,11 +24,55 @@ bool is_separator(std::string_view line, std::string_view mark) {
            (line.size() == 3 || kBlanks.find(line[3]) != std::string_view::npos);
 }
 
+/// What to do with a line and those below it.
+enum class Verdict : std::uint8_t { keep, drop_below, drop };
+
+/// Fields of a Pod below spec and status that matter; all others are dropped with their keys.
+constexpr std::array<std::string_view, 14> kPodFields = {
+    "spec.containers",
+    "spec.containers[].name",
+    "spec.containers[].ports",
+    "spec.hostNetwork",
+    "spec.initContainers",
+    "spec.initContainers[].name",
+    "spec.initContainers[].ports",
+    "spec.initContainers[].restartPolicy",
+    "spec.nodeName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.phase",
+    "status.podIP",
+    "status.podIPs",
+};
+
+bool is_pod_field(std::string_view path) {
+    if (!path.starts_with("spec.") && !path.starts_with("status.")) return true;
+    return std::any_of(kPodFields.begin(), kPodFields.end(), [&](std::string_view field) {
+        // Of containers only what is named; of ports and addresses all there is.
+        const bool whole = field.ends_with("ports") || field.ends_with("IPs");
+        return path == field || (whole && path.starts_with(field) && path[field.size()] == '[');
+    });
+}
+
+/// The key of a line "key:" or "key: value" when it is plainly written; else empty.
+std::string_view plain_key(std::string_view content) {
+    const auto end = std::find_if_not(content.begin(), content.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    });
+    const auto size = static_cast<std::size_t>(end - content.begin());
+    const std::string_view rest = content.substr(size);
+    const bool key = rest.starts_with(':') &&
+                     (rest.size() == 1 || kBlanks.find(rest[1]) != std::string_view::npos);
+    return key ? content.substr(0, size) : std::string_view();
+}
+
 /// Follows the keys of block-style lines by their indentation.
 class PathTracker {
   public:
-    /// True when what lies below this line is irrelevant and the line is a key at `column`.
-    bool drops_below(std::string_view content, std::size_t column);
+    explicit PathTracker(bool pod) : pod_(pod) {}
+
+    /// Judges a line whose content starts at `column`.
+    Verdict judge(std::string_view content, std::size_t column);
     /// A dash at `column`: the next element of the list there.
     void enter_element(std::size_t column);
 
@@ -39,6 +84,7 @@ class PathTracker {
     };
     void leave(std::size_t column, bool for_element);
 
+    bool pod_;
     std::vector<Level> levels_{};
     std::string path_{};
 };
@@ -59,16 +105,53 @@ void PathTracker::enter_element(std::size_t column) {
     levels_.push_back({.column = column, .path_size = path_.size(), .element = true});
 }
 
-bool PathTracker::drops_below(std::string_view content, std::size_t column) {
-    const std::size_t colon = content.find(':');
-    if (colon == std::string_view::npos) return false;
+Verdict PathTracker::judge(std::string_view content, std::size_t column) {
+    const std::string_view key = plain_key(content);
     leave(column, false);
-    const std::string_view key = content.substr(0, colon);
+    const std::size_t parent = path_.size();
     if (!path_.empty()) path_ += '.';
-    // Below a key with a value there is no structure to follow: no path with this mark is known.
-    path_ += is_bare_key(content, key) ? key : std::string_view("\x01");
+    path_ += key;
+    Verdict verdict = Verdict::keep;
+    if (!key.empty()) {
+        verdict = pod_ && !is_pod_field(path_) ? Verdict::drop
+                  : is_irrelevant(path_)       ? Verdict::drop_below
+                                               : Verdict::keep;
+    }
+    if (key.empty() || !is_bare_key(content, key)) {
+        // Below a value there is no structure to follow: no path with this mark is known.
+        path_.resize(parent);
+        path_ += '\x01';
+    }
     levels_.push_back({.column = column, .path_size = path_.size(), .element = false});
-    return is_irrelevant(path_);
+    return verdict;
+}
+
+/// Goes over all dashes in front of the line's content.
+void enter_dashes(std::string_view& content, std::size_t& column, PathTracker& tracker) {
+    while (starts_with_dash(content)) {
+        tracker.enter_element(column);
+        const std::size_t skip = std::min(content.find_first_not_of(' ', 1), content.size());
+        column += skip;
+        content.remove_prefix(skip);
+    }
+}
+
+/// Whether the one object in the text says plainly that it is a Pod.
+bool is_pod(std::string_view text) {
+    constexpr std::string_view kLine = "kind: Pod\n";
+    std::size_t column = std::string_view::npos;
+    while (!text.empty()) {
+        const std::string_view line = take_line(text);
+        if (is_blank_or_comment(line) || is_document_start(line)) continue;
+        std::size_t at = indent_of(line);
+        if (column == std::string_view::npos) {
+            if (starts_with_dash(line.substr(at))) at = line.find_first_not_of(' ', at + 1);
+            column = std::min(at, line.size());
+        }
+        const bool deeper = at > column;
+        if (!deeper && line.substr(std::min(at, line.size())) == kLine.substr(0, 9)) return true;
+    }
+    return false;
 }
 
 }  // namespace
@@ -148,7 +231,7 @@ bool may_have_anchors(std::string_view text) {
 YamlText pruned(const YamlText& text) {
     YamlText kept;
     kept.text.reserve(text.text.size());
-    PathTracker tracker;
+    PathTracker tracker(is_pod(text.text));
     bool dropping = false;
     std::size_t drop_column = 0;
     std::uint32_t number = 0;
@@ -157,26 +240,26 @@ YamlText pruned(const YamlText& text) {
         ++number;
         std::size_t column = indent_of(line);
         std::string_view content = line.substr(column);
-        const bool blank = content.empty();
         if (dropping) {
-            if (blank || column > drop_column ||
-                (column == drop_column && starts_with_dash(content))) {
-                continue;
-            }
+            const bool below = content.empty() || column > drop_column ||
+                               (column == drop_column && starts_with_dash(content));
+            if (below) continue;
             dropping = false;
         }
-        kept.append(line, text.lines(number));
-        if (is_blank_or_comment(content)) continue;
-        while (starts_with_dash(content)) {
-            tracker.enter_element(column);
-            const std::size_t skip = std::min(content.find_first_not_of(' ', 1), content.size());
-            column += skip;
-            content.remove_prefix(skip);
+        if (is_blank_or_comment(content)) {
+            kept.append(line, text.lines(number));
+            continue;
         }
-        if (tracker.drops_below(content, column)) {
-            dropping = true;
-            drop_column = column;
+        const std::size_t first_column = column;
+        enter_dashes(content, column, tracker);
+        const Verdict verdict = tracker.judge(content, column);
+        // A dash must stay: it is an element, whatever becomes of its first key.
+        if (verdict != Verdict::drop || column != first_column) {
+            kept.append(line, text.lines(number));
         }
+        dropping = verdict == Verdict::drop ||
+                   (verdict == Verdict::drop_below && is_bare_key(content, plain_key(content)));
+        drop_column = column;
     }
     return kept;
 }

@@ -51,7 +51,9 @@ bool is_bare_key(std::string_view line, std::string_view key);
 bool may_have_anchors(std::string_view text);
 
 /// Without the lines below irrelevant fields (is_irrelevant) of the one object in the text, which
-/// may be the entry of a list. The fields' own lines stay, so that they are still seen to be there.
+/// may be the entry of a list. The fields' own lines stay, so that they are still seen to be there;
+/// of a Pod, whose unknown fields never matter, they go as well. Follows indentation only: text
+/// that is YAML but not laid out in lines may come out broken, and is then to be read as it was.
 YamlText pruned(const YamlText& text);
 
 }  // namespace podfence

@@ -86,13 +86,24 @@ CONTRACT_TEST("adjacent ranges stay apart") {
     check_holds(kernel, table);
 }
 
-CONTRACT_TEST("a set of 100,000 addresses is one transaction") {
+CONTRACT_TEST("100,000 addresses in a new set") {
     Table table;
     Set& set = table.sets["pods"];
     set.spec = hash4(100'000);
     for (std::uint32_t i = 0; i < 100'000; ++i) set.elements.push_back(one(0x0a000000 + i));
-    const std::uint32_t before = dump(kernel).generation;
     make(kernel, table);
+    check_holds(kernel, table);
+}
+
+CONTRACT_TEST("100,000 addresses into a live set are one transaction") {
+    Table table = small_table();
+    table.sets["pods"].spec.size = 200'000;
+    make(kernel, table);
+    const std::uint32_t before = dump(kernel).generation;
+    const Table have = table;
+    std::vector<Element>& elements = table.sets["pods"].elements;
+    for (std::uint32_t i = 0; i < 100'000; ++i) elements.push_back(one(0x0b000000 + i));
+    commit(kernel, plan(have, table), before);
     CHECK(dump(kernel).generation == before + 1);
     check_holds(kernel, table);
 }

@@ -1,0 +1,102 @@
+// cleanup: leaves no trace of podfence in the kernel.
+#include <memory>
+
+#include <boost/json.hpp>
+
+#include "cmd/batch_report.hpp"
+#include "cmd/common_options.hpp"
+#include "cmd/kernel_access.hpp"
+#include "nft/converge.hpp"
+#include "nft/text.hpp"
+
+namespace podfence::cmd {
+
+namespace {
+
+struct CleanupOptions {
+    OutputOptions output{};
+    bool dry_run = false;
+};
+
+/// What one of our tables held before it was removed.
+struct Removed {
+    std::string name;
+    std::size_t chains = 0;
+    std::size_t sets = 0;
+    std::size_t elements = 0;
+};
+
+Removed contents_of(const nft::Table& table) {
+    const char* family = table.id.family == nft::TableFamily::inet ? "inet " : "netdev ";
+    Removed removed{.name = family + table.id.name,
+                    .chains = table.chains.size(),
+                    .sets = table.sets.size() + table.maps.size()};
+    for (const auto& [name, set] : table.sets) removed.elements += set.elements.size();
+    for (const auto& [name, map] : table.maps) removed.elements += map.entries.size();
+    return removed;
+}
+
+void print_text(Terminal& terminal, const std::vector<Removed>& tables, bool dry_run) {
+    Output& out = terminal.out;
+    if (tables.empty()) out.line("nothing to remove: the kernel holds no table of podfence");
+    for (const Removed& table : tables) {
+        out.line((dry_run ? "would remove table " : "removed table ") + table.name + ": " +
+                 count_of(table.chains, "chain") + ", " + count_of(table.sets, "set") + ", " +
+                 count_of(table.elements, "element"));
+    }
+}
+
+void print_json(Terminal& terminal, const std::vector<Removed>& tables, bool dry_run) {
+    boost::json::array list;
+    for (const Removed& table : tables) {
+        list.push_back({{"table", table.name},
+                        {"chains", table.chains},
+                        {"sets", table.sets},
+                        {"elements", table.elements}});
+    }
+    terminal.out.json({{"dry_run", dry_run}, {"removed", std::move(list)}});
+}
+
+Exit run_cleanup(Terminal& terminal, const CleanupOptions& options) {
+    auto kernel = open_kernel(terminal);
+    if (!kernel) return kernel.error();
+    std::vector<Removed> tables;
+    for (const auto family : {nft::TableFamily::inet, nft::TableFamily::netdev}) {
+        const nft::TableId id{.family = family};
+        const auto live = dump_live(terminal, **kernel, id);
+        if (!live) return live.error();
+        if (!*live) continue;
+        tables.push_back(contents_of(**live));
+        if (options.dry_run) continue;
+        if (auto removed = nft::remove(**kernel, id); !removed) {
+            return report(terminal, removed.error());
+        }
+    }
+    if (options.output.format == Format::json) {
+        print_json(terminal, tables, options.dry_run);
+    } else {
+        print_text(terminal, tables, options.dry_run);
+    }
+    return Exit::fine;
+}
+
+}  // namespace
+
+void add_cleanup(CommandLine& line) {
+    auto options = std::make_shared<CleanupOptions>();
+    CLI::App* command = line.add_command(
+        "cleanup",
+        {.summary = "Remove everything podfence put into the kernel",
+         .description =
+             "Removes the tables 'inet podfence' and 'netdev podfence' with all their chains, sets "
+             "and maps, and nothing else. From then on no network policy is enforced on this node.",
+         .examples = {{"stop enforcing on this node", "podfence cleanup"},
+                      {"see what would go", "podfence cleanup --dry-run"}},
+         .exits = {{0, "removed, or there was nothing to remove"}}},
+        [options](Terminal& terminal) { return run_cleanup(terminal, *options); });
+    command->add_flag("--dry-run", options->dry_run, "Say what would be removed; remove nothing")
+        ->group("Rules");
+    add_output_options(line, *command, options->output, {"text", "json"});
+}
+
+}  // namespace podfence::cmd

@@ -1,0 +1,143 @@
+#include "cmd/common_options.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdlib>
+#include <utility>
+
+#include <unistd.h>
+
+namespace podfence::cmd {
+
+namespace {
+
+constexpr const char* kInput = "Input";
+constexpr const char* kRules = "Rules";
+constexpr const char* kFlow = "Flow";
+constexpr const char* kOutput = "Output";
+
+Format format_of(const std::string& text) {
+    if (text == "json") return Format::json;
+    return text == "nft" ? Format::nft : Format::text;
+}
+
+std::string upper(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    return text;
+}
+
+}  // namespace
+
+void add_output_options(CommandLine& line, CLI::App& command, OutputOptions& options,
+                        std::vector<std::string> formats) {
+    auto* format =
+        command
+            .add_option_function<std::string>(
+                "-o,--output",
+                [&options](const std::string& text) { options.format = format_of(text); },
+                "How results are printed (default: text)")
+            ->type_name("FORMAT")
+            ->group(kOutput);
+    line.choices(format, std::move(formats));
+    auto* colour = command
+                       .add_option("--color",
+                                   "Colours: auto means on a terminal, unless NO_COLOR is set "
+                                   "(default: auto)")
+                       ->type_name("WHEN")
+                       ->group(kOutput);
+    line.choices(colour, {"auto", "always", "never"});
+}
+
+void apply_colour(const CLI::App& command, Terminal& terminal) {
+    const CLI::Option* option = command.get_option_no_throw("--color");
+    if (option == nullptr || option->empty()) return;
+    const auto when = option->as<std::string>();
+    const ColourWhen chosen = when == "always"  ? ColourWhen::always
+                              : when == "never" ? ColourWhen::never
+                                                : ColourWhen::automatic;
+    terminal.out.set_colour(chosen);
+    terminal.err.set_colour(chosen);
+}
+
+void add_input_options(CommandLine& line, CLI::App& command, InputOptions& options) {
+    auto* paths = command
+                      .add_option("-f,--filename", options.paths,
+                                  "Manifests: files, directories (recursively), or - for standard "
+                                  "input; YAML or JSON, as 'kubectl get -o yaml' prints them")
+                      ->type_name("PATH")
+                      ->group(kInput);
+    line.takes_path(paths);
+    command
+        .add_flag("--strict", options.strict,
+                  "Refuse the whole input when anything in it is in error (exit status 2)")
+        ->group(kInput);
+}
+
+void add_node_option(CLI::App& command, std::string& node) {
+    command
+        .add_option("--node", node,
+                    "This node's name in the cluster (default: $NODE_NAME, then the host name)")
+        ->type_name("NAME")
+        ->group(kRules);
+}
+
+void add_pod_to_node_option(CommandLine& line, CLI::App& command, bool& enforced) {
+    auto* option =
+        command
+            .add_option_function<std::string>(
+                "--pod-to-node",
+                [&enforced](const std::string& text) { enforced = text == "enforce"; },
+                "Whether policies also judge pods' traffic to their own node (default: allow)")
+            ->type_name("HOW")
+            ->group(kRules);
+    line.choices(option, {"allow", "enforce"});
+}
+
+void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& options) {
+    add_node_option(command, options.node);
+    add_pod_to_node_option(line, command, options.pod_to_node_enforced);
+    command.add_flag("--counters", options.counters, "Count packets at every verdict")
+        ->group(kRules);
+    command
+        .add_option_function<std::uint16_t>(
+            "--log-group", [&options](const std::uint16_t& group) { options.log_group = group; },
+            "Send denied packets to this NFLOG group, rate-limited")
+        ->type_name("N")
+        ->group(kRules);
+}
+
+std::string node_name(const std::string& given) {
+    if (!given.empty()) return given;
+    if (const char* name = std::getenv("NODE_NAME"); name != nullptr && *name != '\0') return name;
+    std::array<char, 256> host{};
+    if (::gethostname(host.data(), host.size() - 1) != 0) return "";
+    std::string name = host.data();
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return name;
+}
+
+CompileOptions compile_options(const RulesetOptions& options) {
+    return {.node = node_name(options.node),
+            .counters = options.counters,
+            .log_group = options.log_group,
+            .pod_to_node_enforced = options.pod_to_node_enforced};
+}
+
+void add_port_options(CommandLine& line, CLI::App& command, PortOptions& options) {
+    command
+        .add_option("--port", options.port,
+                    "Destination port: a number, or a name that is resolved on the destination pod "
+                    "(default: the ports that the destination pod declares)")
+        ->type_name("N|NAME")
+        ->group(kFlow);
+    auto* protocol = command.add_option("--protocol", options.protocol, "Protocol (default: TCP)")
+                         ->type_name("P")
+                         ->group(kFlow);
+    line.choices(protocol, {"TCP", "UDP", "SCTP", "ICMP"});
+    protocol->transform([](const std::string& text) { return upper(text); });
+}
+
+}  // namespace podfence::cmd

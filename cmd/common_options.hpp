@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cmd/command_line.hpp"
+#include "controller/compile.hpp"
+#include "controller/explain.hpp"
+
+/// Groups of options that several commands share, so that they are spelt the same everywhere.
+namespace podfence::cmd {
+
+enum class Format : std::uint8_t { text, json, nft };
+
+struct OutputOptions {
+    Format format = Format::text;
+};
+/// -o and --color.
+void add_output_options(CommandLine& line, CLI::App& command, OutputOptions& options,
+                        std::vector<std::string> formats);
+/// --color takes effect here, as the first thing a command does.
+void apply_colour(const CLI::App& command, Terminal& terminal);
+
+struct InputOptions {
+    std::vector<std::string> paths{};
+    bool strict = false;
+};
+void add_input_options(CommandLine& line, CLI::App& command, InputOptions& options);
+
+/// What decides the rules beyond the cluster's state. `diff` and `dump` must be told the same as
+/// `apply`, or they show other rules.
+struct RulesetOptions {
+    std::string node{};  ///< Empty: by node_name().
+    bool counters = false;
+    std::optional<std::uint16_t> log_group{};
+    bool pod_to_node_enforced = false;
+};
+void add_node_option(CLI::App& command, std::string& node);
+void add_pod_to_node_option(CommandLine& line, CLI::App& command, bool& enforced);
+void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& options);
+
+/// --node, else NODE_NAME, else the host name in lower case, as kubelet names nodes.
+std::string node_name(const std::string& given);
+
+CompileOptions compile_options(const RulesetOptions& options);
+
+/// --port and --protocol.
+struct PortOptions {
+    std::string port{};      ///< A number or a name; empty: not given.
+    std::string protocol{};  ///< "TCP", "UDP", "SCTP", "ICMP"; empty: not given.
+};
+void add_port_options(CommandLine& line, CLI::App& command, PortOptions& options);
+
+}  // namespace podfence::cmd

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "cmd/command_line.hpp"
+
+/// Scripts that make a shell complete podfence's command line, made from the tree of commands.
+namespace podfence::cmd {
+
+std::string bash_completion(const CommandLine& line);
+std::string zsh_completion(const CommandLine& line);
+std::string fish_completion(const CommandLine& line);
+
+}  // namespace podfence::cmd

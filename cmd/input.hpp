@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <boost/json/value.hpp>
+
+#include "cmd/common_options.hpp"
+#include "controller/manifest_source.hpp"
+
+namespace podfence::cmd {
+
+/// What was read, and what was said about it. The remarks are on stderr already.
+struct Input {
+    Loaded loaded{};
+    std::vector<std::string> warnings{};
+    double read_ms = 0;
+
+    const Cluster& cluster() const { return loaded.cluster; }
+    /// finding when something in it was in error.
+    Exit status() const { return loaded.has_errors() ? Exit::finding : Exit::fine; }
+};
+
+/// Reads the manifests and prints what is wrong with them. Fails (Exit::usage) when no path was
+/// given, one cannot be read, nothing in them matters, or with --strict on any error: then what the
+/// kernel enforces must stay as it is.
+Outcome<Input> read_input(Terminal& terminal, const InputOptions& options);
+
+/// Says so on stderr when no pod of the input is on the node; never silent about not enforcing.
+void warn_when_node_is_empty(Terminal& terminal, Input& input, const std::string& node,
+                             std::size_t local_pods);
+
+/// Prints a warning and keeps it for the JSON output.
+void warn(Terminal& terminal, std::vector<std::string>& warnings, std::string message);
+
+boost::json::value to_json(const std::vector<Problem>& problems);
+boost::json::value to_json(const std::vector<std::string>& texts);
+
+}  // namespace podfence::cmd

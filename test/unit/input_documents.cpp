@@ -1,0 +1,467 @@
+#include <catch2/catch.hpp>
+
+#include "controller/manifest_stream.hpp"
+#include "controller/selector.hpp"
+#include "test/support/input.hpp"
+
+using namespace podfence;
+using namespace podfence::test;
+
+namespace {
+
+const std::string kPolicyHead = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n";
+
+std::string names(const Loaded& loaded) {
+    std::string text;
+    for (const auto& [name, pod] : loaded.cluster.pods()) text += "pod " + to_string(name) + " ";
+    for (const auto& [name, ns] : loaded.cluster.namespaces()) text += "ns " + name + " ";
+    for (const auto& [name, policy] : loaded.cluster.policies()) {
+        text += "np " + to_string(name) + ":" + std::to_string(policy.pos.line) +
+                (policy.ingress && policy.egress && policy.ingress_rules.empty() ? "! " : " ");
+    }
+    return text;
+}
+
+std::string ns_doc(const std::string& name) {
+    return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n";
+}
+
+}  // namespace
+
+TEST_CASE("input: streams of documents are cut where documents start and end") {
+    struct Row {
+        std::string text;
+        const char* names;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"", ""},
+        {"\n\n# only comments\n---\n--- # more\n...\n", ""},
+        {"%YAML 1.1\n---\n" + ns_doc("a"), "ns a "},
+        {ns_doc("a") + "---\n" + ns_doc("b"), "ns a ns b "},
+        {ns_doc("a") + "--- # comment\n" + ns_doc("b") + "...\n" + ns_doc("c"), "ns a ns b ns c "},
+        {"---\t\n" + ns_doc("a") + "---\n---\n\n---\n" + ns_doc("b") + "---", "ns a ns b "},
+        {"\xef\xbb\xbf" + ns_doc("a"), "ns a "},
+        {"\xef\xbb\xbf{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"a\"}}",
+         "ns a "},
+        {"--- {apiVersion: v1, kind: Namespace, metadata: {name: a}}\n", "ns a "},
+        {"{apiVersion: v1, kind: Namespace, metadata: {name: a}}\n---\n" + ns_doc("b"),
+         "ns a ns b "},
+        {"{\n# flow style\n apiVersion: v1, kind: Namespace,\n metadata: {name: a}\n}\n", "ns a "},
+        {"apiVersion: v1\r\nkind: Namespace\r\nmetadata:\r\n  name: a\r\n---\r\n" + ns_doc("b"),
+         "ns a ns b "},
+        {"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n  labels:\n    ---x: b\n",
+         "ns a "},  // no separator: indented
+        {"apiVersion: v1\nkind: Namespace\nmetadata: {name: a}   \t # end\n", "ns a "},
+        {"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"a\"}}"
+         "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"b\"}}\n\n---\n" +
+             ns_doc("c"),
+         "ns a ns b ns c "},
+        {"# comment\n---\n{ \n\n \"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":"
+         "{\"name\":\"a\"}}\n---\n" +
+             ns_doc("b"),
+         "ns a ns b "},
+        {"[{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"a\"}}]", "ns a "},
+        {"- {apiVersion: v1, kind: Namespace, metadata: {name: a}}\n"
+         "- {apiVersion: v1, kind: Namespace, metadata: {name: b}}\n",
+         "ns a ns b "},
+    }));
+    CAPTURE(row.text);
+    const Loaded whole = load_text("t", row.text);
+    CAPTURE(all_problems(whole));
+    for (const Problem& problem : whole.problems) {
+        // A label key like "---x" is refused as such and not taken for a separator.
+        CHECK(problem.field == "metadata.labels.---x");
+    }
+    CHECK(names(whole) == row.names);
+
+    // Where the pieces of a stream end must not show.
+    for (const std::size_t size : {1, 2, 3, 7}) {
+        Loaded pieces;
+        ProblemLog log;
+        const LoadOptions options;
+        ObjectLoader loader(pieces, log, options);
+        loader.begin_source("t");
+        ManifestStream stream(loader);
+        std::string_view rest = row.text;
+        // A byte order mark comes whole.
+        const std::size_t mark = rest.starts_with("\xef") ? 3 : 0;
+        if (mark > 0) REQUIRE(stream.feed(rest.substr(0, mark)));
+        rest.remove_prefix(mark);
+        while (!rest.empty()) {
+            REQUIRE(stream.feed(rest.substr(0, size)));
+            rest.remove_prefix(std::min(size, rest.size()));
+        }
+        stream.finish();
+        CHECK(pieces.cluster == whole.cluster);
+    }
+}
+
+TEST_CASE("input: an error in one document leaves the others alone, and lines stay right") {
+    const std::string text = ns_doc("a") +                                      // 1-3
+                             "---\n" +                                          // 4
+                             "kind: [}\n" +                                     // 5
+                             "---\n" +                                          // 6
+                             kPolicyHead + "metadata: {name: p}\nspec: {}\n" +  // 7-10
+                             "---\nkey: 'unclosed\n" +                          // 11-12
+                             "---\n\tkind: Pod\n" +                             // 13-14
+                             "---\n" + ns_doc("b");
+    const Loaded loaded = load_text("t", text);
+    CAPTURE(all_problems(loaded));
+    CHECK(names(loaded) == "ns a ns b np default/p:7 ");
+    REQUIRE(count(loaded, Severity::error) >= 3);
+    CHECK(loaded.problems[0].pos.line == 5);
+    CHECK(loaded.problems[1].pos.line >= 12);
+    CHECK(loaded.problems[1].pos.line <= 13);
+}
+
+TEST_CASE("input: a policy that cannot be read isolates its namespace (D12)") {
+    struct Row {
+        std::string text;
+        const char* names;  // with '!': isolates in both directions and allows nothing
+    };
+    const Row row = GENERATE(values<Row>({
+        {kPolicyHead + "metadata:\n  name: p\n  namespace: shop\nspec: [}\n", "np shop/p:2! "},
+        {kPolicyHead + "metadata: {namespace: shop, name: p}\nspec: [}\n", "np shop/p:2! "},
+        {kPolicyHead + "metadata:\n  name: p\nspec: [}\n", "np default/p:2! "},
+        {kPolicyHead + "metadata:\n\tname: p\nspec: [}\n", "np default/unreadable-2! "},
+        {"metadata:\n  labels:\n    name: x\n    namespace: y\n  name: p\n  namespace: shop\n" +
+             kPolicyHead + "spec: [}\n",
+         "np shop/p:8! "},
+        {"kind: \"NetworkPolicy\" # comment\nspec: [}\n", "np default/unreadable-1:1! "},
+        {" kind: NetworkPolicy\nmetadata: {name: p}\nspec: {}\n", "np default/p:1! "},
+        {"{kind: NetworkPolicy, metadata: {name: p, namespace: shop}, spec: [}}\n",
+         "np shop/p:1! "},
+        {"apiVersion: networking.k8s.io/v1\nmetadata: {name: p}\nspec: {policyTypes: [}\n",
+         "np default/p:1! "},
+        // several, most often for want of a separator
+        {kPolicyHead + "metadata: {name: p}\nspec: {}\n" + kPolicyHead +
+             "metadata: {name: q, namespace: shop}\nspec: {}\n",
+         "np default/p:3! np shop/q:7! "},
+        {kPolicyHead + "metadata: {name: p}\nspec: [}\n" + kPolicyHead +
+             "metadata: {name: q, namespace: shop}\nspec: {}\n",
+         "np default/p:2! np shop/q:6! "},
+        // no policy: nothing to isolate
+        {"kind: Pod\nmetadata: {name: p}\nspec: [}\n", ""},
+        {"kind: ConfigMap\ndata:\n  x: |\n    kind: NetworkPolicy\n  y: [}\n", ""},
+        // JSON
+        {"{\"kind\": \"NetworkPolicy\", \"metadata\": {\"name\": \"p\", \"namespace\": \"shop\"}, "
+         "\"spec\": }",
+         "np shop/p:1! "},
+        {"{\n\"apiVersion\": \"networking.k8s.io/v1\",\n\"kind\": \"NetworkPolicy\",\n"
+         "\"metadata\": {\n\"name\": \"p\",\n\"namespace\": \"shop\"\n},\n\"spec\": {,}\n}\n",
+         "np shop/p:4! "},
+        {"{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\nx,\n{\"kind\": "
+         "\"NetworkPolicy\", \"metadata\": {\"name\": \"p\", \"namespace\": \"shop\"}},\n"
+         "{\"kind\": \"NetworkPolicy\", \"metadata\": {\"name\": \"q\"}}]}\n---\n" +
+             ns_doc("b"),
+         "ns b np default/q:4! np shop/p:3! "},
+        {"{\"kind\": \"NetworkPolicy\", \"metadata\": {\"name\": \"p\"}, \"spec\": {}",
+         "np default/p:1! "},
+    }));
+    CAPTURE(row.text);
+    const Loaded loaded = load_text("t", row.text);
+    CAPTURE(all_problems(loaded));
+    CHECK(loaded.has_errors());
+    std::string expected = row.names;
+    if (expected == "np default/unreadable-2! ") expected = "np default/unreadable-2:2! ";
+    CHECK(names(loaded) == expected);
+}
+
+TEST_CASE("input: guessed names displace nothing and are displaced by nothing") {
+    const std::string broken = kPolicyHead + "metadata: {name: p}\nspec: [}\n";
+    const std::string fine = kPolicyHead + "metadata: {name: p}\nspec: {policyTypes: [Ingress]}\n";
+    for (const std::string& text : {broken + "---\n" + fine, fine + "---\n" + broken}) {
+        const Loaded loaded = load_text("t", text);
+        CAPTURE(all_problems(loaded));
+        REQUIRE(loaded.cluster.policies().size() == 2);
+        CHECK_FALSE(loaded.cluster.policies().at({"default", "p"}).egress);
+    }
+}
+
+TEST_CASE("input: of two objects with one name the later is in force, and it is told") {
+    const Loaded loaded =
+        load_text("t", kPolicyHead + "metadata: {name: p}\nspec: {policyTypes: [Egress]}\n---\n" +
+                           kPolicyHead + "metadata: {name: p}\nspec: {}\n---\n" + ns_doc("a") +
+                           "---\n" + ns_doc("a"));
+    CAPTURE(all_problems(loaded));
+    CHECK(count(loaded, Severity::warning) == 2);
+    CHECK_FALSE(loaded.has_errors());
+    REQUIRE(loaded.problems.size() == 2);
+    CHECK(loaded.problems[0].pos.line == 6);
+    CHECK(loaded.problems[0].message == "is also at t:1");
+    CHECK_FALSE(loaded.cluster.policies().at({"default", "p"}).egress);
+}
+
+TEST_CASE("input: lists of every make give their items") {
+    struct Row {
+        std::string text;
+        const char* names;
+        bool fine;
+    };
+    const std::string a = "- apiVersion: v1\n  kind: Namespace\n  metadata:\n    name: a\n";
+    const std::string b = "- metadata:\n    name: b\n  kind: Namespace\n  apiVersion: v1\n";
+    const std::string bare = "- metadata:\n    name: a\n- metadata: {name: b}\n";
+    const Row row = GENERATE_COPY(values<Row>({
+        // kubectl get -o yaml: the kind comes last
+        {"apiVersion: v1\nitems:\n" + a + b + "kind: List\nmetadata:\n  resourceVersion: \"\"\n",
+         "ns a ns b ", true},
+        {"kind: List\napiVersion: v1\nitems: # all\n\n# first\n" + a + "\n  # between\n" + b,
+         "ns a ns b ", true},
+        {"kind: List\napiVersion: v1\nitems:\n  - {apiVersion: v1, kind: Namespace, metadata: "
+         "{name: a}}\n  -\n    apiVersion: v1\n    kind: Namespace\n    metadata: {name: b}\n",
+         "ns a ns b ", true},
+        {"kind: List\napiVersion: v1\nitems: [{apiVersion: v1, kind: Namespace, metadata: {name: "
+         "a}}]\n",
+         "ns a ", true},
+        {"kind: List\napiVersion: v1\n\"items\":\n" + a, "ns a ", true},
+        {"kind: List\napiVersion: v1\nitems: []\n", "", true},
+        {"kind: List\napiVersion: v1\nitems:\n", "", true},
+        {"apiVersion: v1\nitems: []\nkind: List\nmetadata:\n  resourceVersion: \"\"\n", "", true},
+        // typed lists: items without kind, and the list's before or after
+        {"kind: NamespaceList\napiVersion: v1\nitems:\n" + bare, "ns a ns b ", true},
+        {"apiVersion: v1\nitems:\n" + bare + "kind: NamespaceList\n", "ns a ns b ", true},
+        {"{\"kind\":\"NamespaceList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":"
+         "[{\"metadata\":{\"name\":\"a\"}}]}",
+         "ns a ", true},
+        {"{\"items\":[{\"metadata\":{\"name\":\"a\"}}],\"kind\":\"NamespaceList\","
+         "\"apiVersion\":\"v1\"}",
+         "ns a ", true},
+        {"kind: NetworkPolicyList\napiVersion: networking.k8s.io/v1\nitems:\n- metadata: {name: "
+         "p}\n  spec: {policyTypes: [Ingress]}\n",
+         "np default/p:4 ", true},
+        // lists in lists
+        {"kind: List\napiVersion: v1\nitems:\n- kind: NamespaceList\n  apiVersion: v1\n  items:\n"
+         "  - metadata: {name: a}\n- kind: List\n  items: null\n",
+         "ns a ", true},
+        // a broken item costs itself
+        {"apiVersion: v1\nitems:\n" + a + "- kind: [}\n" + b + "kind: List\n", "ns a ns b ", false},
+        {"apiVersion: v1\nitems:\n" + a +
+             "- kind: NetworkPolicy\n  metadata:\n    name: p\n    namespace: s\n  spec: [}\n" + b +
+             "kind: List\n",
+         "ns a ns b np s/p:7! ", false},
+        // cut off, or not a list
+        {"apiVersion: v1\nitems:\n" + a, "ns a ", false},
+        {"apiVersion: v1\nkind: Thing\nitems:\n" + a, "ns a ", false},
+        {"apiVersion: v1\nkind: List\nitems: {}\n", "", false},
+        {"apiVersion: v1\nkind: List\nitems:\n- metadata: {name: a}\n", "", false},
+        {"apiVersion: v1\nkind: List\nitems:\n- null\n- text\n" + a, "ns a ", false},
+        {"apiVersion: v1\nitems:\n" + bare + "kind: Thing\n", "", false},
+    }));
+    CAPTURE(row.text);
+    const Loaded loaded = load_text("t", row.text);
+    CAPTURE(all_problems(loaded));
+    CHECK(names(loaded) == row.names);
+    CHECK(loaded.has_errors() != row.fine);
+}
+
+TEST_CASE("input: lines inside the items of a list are those of the file") {
+    const Loaded loaded = load_text("t",
+                                    "apiVersion: v1\n"
+                                    "items:\n"
+                                    "- apiVersion: networking.k8s.io/v1\n"
+                                    "  kind: NetworkPolicy\n"
+                                    "  metadata:\n"
+                                    "    annotations:\n"
+                                    "      a: |\n"
+                                    "        x\n"
+                                    "    managedFields:\n"
+                                    "    - a: b\n"
+                                    "    name: p\n"
+                                    "  spec:\n"
+                                    "    podselector: {}\n"
+                                    "- apiVersion: v1\n"
+                                    "  kind: Pod\n"
+                                    "  metadata:\n"
+                                    "    name: web\n"
+                                    "  spec:\n"
+                                    "    volumes:\n"
+                                    "    - name: v\n"
+                                    "  status:\n"
+                                    "    podIP: x\n"
+                                    "knd: List\n");
+    CAPTURE(all_problems(loaded));
+    REQUIRE(loaded.problems.size() == 3);
+    CHECK(loaded.problems[0].pos.line == 13);
+    CHECK(loaded.problems[0].field == "spec.podselector");
+    CHECK(loaded.problems[1].pos.line == 22);
+    CHECK(loaded.problems[1].field == "status.podIP");
+    CHECK(loaded.cluster.policies().begin()->second.pos.line == 3);
+    CHECK(loaded.cluster.pods().begin()->second.pos.line == 14);
+}
+
+TEST_CASE("input: kinds that do not matter are skipped and counted") {
+    const Loaded loaded = load_text("t",
+                                    "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n"
+                                    "---\napiVersion: v1\nkind: Service\n---\n"
+                                    "apiVersion: metrics.k8s.io/v1\nkind: Pod\nmetadata: {}\n---\n"
+                                    "apiVersion: v1\nmetadata: {}\n---\ntext\n---\n42\n");
+    CAPTURE(all_problems(loaded));
+    CHECK(loaded.skipped == 3);
+    CHECK(loaded.objects == 0);
+    CHECK(count(loaded, Severity::error) == 3);
+}
+
+TEST_CASE("input: YAML and JSON give equal clusters") {
+    const std::string yaml = R"(apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata:
+    name: web-1
+    namespace: shop
+    uid: u-1
+    labels: {app: web, "tier": '1', on: "yes"}
+    creationTimestamp: 2026-03-04T05:06:07Z
+    deletionTimestamp: "2026-03-04T05:06:09Z"
+  spec:
+    nodeName: n1
+    hostNetwork: no
+    containers:
+    - name: c
+      image: x
+      env: [{name: A, value: "b"}]
+      ports:
+      - {name: http, containerPort: 0x1F90}
+      - {containerPort: 1}
+    initContainers:
+    - {name: once, ports: [{name: a, containerPort: 1}]}
+    - {name: side, restartPolicy: Always, ports: [{name: dns, containerPort: 53, protocol: UDP}]}
+  status: {phase: Running, podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}, {ip: "fd00::1"}], hostIP: 192.0.2.1}
+- apiVersion: networking.k8s.io/v1
+  kind: NetworkPolicy
+  metadata: {name: p, namespace: shop}
+  spec:
+    podSelector: {matchExpressions: [{key: app, operator: In, values: [web, api]}]}
+    policyTypes: [Ingress, Egress]
+    egress:
+    - to: [{namespaceSelector: {}}]
+      ports: [{port: 53, protocol: UDP}, {port: dns, protocol: TCP}, {port: 8000, endPort: 8080}]
+)";
+    const std::string json = R"({"apiVersion": "v1", "kind": "List", "items": [
+{"apiVersion": "v1", "kind": "Pod",
+ "metadata": {"name": "web-1", "namespace": "shop", "uid": "u-1",
+  "labels": {"app": "web", "tier": "1", "true": "yes"},
+  "creationTimestamp": "2026-03-04T05:06:07Z", "deletionTimestamp": "2026-03-04T05:06:09Z"},
+ "spec": {"nodeName": "n1", "hostNetwork": false,
+  "containers": [{"name": "c", "image": "x", "env": [{"name": "A", "value": "b"}],
+   "ports": [{"name": "http", "containerPort": 8080}, {"containerPort": 1}]}],
+  "initContainers": [{"name": "once", "ports": [{"name": "a", "containerPort": 1}]},
+   {"name": "side", "restartPolicy": "Always",
+    "ports": [{"name": "dns", "containerPort": 53, "protocol": "UDP"}]}]},
+ "status": {"phase": "Running", "podIP": "10.0.0.1",
+  "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}], "hostIP": "192.0.2.1"}},
+{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+ "metadata": {"name": "p", "namespace": "shop"},
+ "spec": {"podSelector": {"matchExpressions": [{"key": "app", "operator": "In",
+   "values": ["web", "api"]}]}, "policyTypes": ["Ingress", "Egress"],
+  "egress": [{"to": [{"namespaceSelector": {}}], "ports": [{"port": 53, "protocol": "UDP"},
+   {"port": "dns", "protocol": "TCP"}, {"port": 8000, "endPort": 8080}]}]}}]}
+)";
+    const Loaded from_yaml = load_text("t", yaml);
+    const Loaded from_json = load_text("t", json);
+    CAPTURE(all_problems(from_yaml), all_problems(from_json));
+    CHECK(from_yaml.problems.empty());
+    CHECK(from_json.problems.empty());
+    CHECK(without_positions(from_yaml.cluster) == without_positions(from_json.cluster));
+    CHECK(from_json.cluster.pods().begin()->second.pos.line == 2);
+    const Pod& pod = from_yaml.cluster.pods().begin()->second;
+    CHECK(pod.labels == Labels{{"app", "web"}, {"tier", "1"}, {"true", "yes"}});
+    CHECK(pod.addresses.size() == 2);
+    CHECK(pod.node_addresses.size() == 1);
+    CHECK(pod.deleting);
+    CHECK(pod.created_s == 1772600767);
+    CHECK(pod.ports ==
+          std::vector<ContainerPort>{{"http", 8080, Protocol::tcp}, {"dns", 53, Protocol::udp}});
+}
+
+TEST_CASE("input: anchors, aliases and merges are expanded") {
+    const std::string text =
+        kPolicyHead +
+        "metadata: {name: p}\n"
+        "spec:\n"
+        "  podSelector: &sel {matchLabels: &l {app: web}}\n"
+        "  ingress:\n"
+        "  - from: [{podSelector: *sel}]\n"
+        "  - from: [{podSelector: {matchLabels: {<<: *l, tier: db}}}]\n"
+        "  - from: [{podSelector: {matchLabels: {<<: [*l, {app: no, x: u}]}}}]\n"
+        "  - ports: [&port {port: 80}, *port, {<<: *port, protocol: UDP}]\n";
+    const Loaded loaded = load_text("t", text);
+    CAPTURE(all_problems(loaded));
+    CHECK(loaded.problems.empty());
+    const NetworkPolicy& policy = loaded.cluster.policies().begin()->second;
+    const auto peer = [&](std::size_t rule) {
+        return to_string(policy.ingress_rules.at(rule).peers.at(0));
+    };
+    CHECK(peer(0) == "pods app=web of this namespace");
+    CHECK(peer(1) == "pods app=web,tier=db of this namespace");
+    CHECK(peer(2) == "pods app=web,x=u of this namespace");
+    CHECK(policy.ingress_rules[3].ports.size() == 3);
+    CHECK(to_string(policy.ingress_rules[3].ports[2]) == "80/UDP");
+}
+
+TEST_CASE("input: anchors reach from one item of a list to the next, and no further") {
+    const std::string item = "  kind: NetworkPolicy\n  apiVersion: networking.k8s.io/v1\n";
+    const std::string list =
+        "x-common: &head {app: web}\nkind: List\napiVersion: v1\nitems:\n- metadata: {name: a}\n" +
+        item +
+        "  spec: {podSelector: &sel {matchLabels: *head}}\n- metadata: {name: "
+        "b}\n" +
+        item + "  spec: {podSelector: *sel}\n- metadata: {name: c}\n" + item +
+        "  spec: {podselector: *sel}\n";
+    const Loaded loaded = load_text("t", list);
+    CAPTURE(all_problems(loaded));
+    REQUIRE(loaded.cluster.policies().size() == 3);
+    CHECK(to_string(loaded.cluster.policies().at({"default", "b"}).pods) == "app=web");
+    REQUIRE(loaded.problems.size() == 1);
+    CHECK(loaded.problems[0].pos.line == 16);
+
+    const Loaded next = load_text("t", list + "---\nkind: NetworkPolicy\nspec: *sel\n");
+    CHECK(next.cluster.policies().contains({"default", "unreadable-18"}));
+}
+
+TEST_CASE("input: keys written twice are errors wherever they matter") {
+    const Loaded loaded =
+        load_text("t",
+                  "apiVersion: v1\nkind: Pod\nmetadata: {name: a, name: b, labels: {x: a, x: b}}\n"
+                  "spec: {nodeName: a, nodeName: b}\nstatus: {phase: Running, phase: Failed}\n");
+    CAPTURE(all_problems(loaded));
+    for (const char* field :
+         {"metadata.name", "metadata.labels.x", "spec.nodeName", "status.phase"}) {
+        CAPTURE(field);
+        CHECK(problem_at(loaded, field) != nullptr);
+    }
+    const Pod& pod = loaded.cluster.pods().begin()->second;
+    CHECK(pod.name.name == "b");
+    CHECK(pod.phase == PodPhase::failed);
+}
+
+TEST_CASE("input: layouts that thinning out cannot follow are read as they are") {
+    // Flow braces and quoted text that end left of where they began, and comments between.
+    const Loaded loaded = load_text("t",
+                                    "apiVersion: v1\n"
+                                    "items:\n"
+                                    "- apiVersion: v1\n"
+                                    "  kind: Pod\n"
+                                    "  metadata:\n"
+                                    "    annotations: {\n"
+                                    "    }\n"
+                                    "    name: web\n"
+                                    "  spec:\n"
+                                    "    securityContext: {\n"
+                                    "    }\n"
+                                    "    \"nodeName\": n1\n"
+                                    "    volumes:\n"
+                                    "    # none\n"
+                                    "    hostNetwork : true\n"
+                                    "  status: {phase: Running,\n"
+                                    "    podIP: 10.0.0.1}\n"
+                                    "kind: List\n");
+    CAPTURE(all_problems(loaded));
+    CHECK(loaded.problems.empty());
+    const Pod& pod = loaded.cluster.pods().begin()->second;
+    CHECK(pod.node == "n1");
+    CHECK(pod.host_network);
+    CHECK(pod.addresses.size() == 1);
+    CHECK(pod.phase == PodPhase::running);
+}
