@@ -8,79 +8,21 @@
 #include <vector>
 
 #include "nft/error.hpp"
+#include "nft/fake_elements.hpp"
+#include "nft/fake_form.hpp"
 
 namespace podfence::nft {
 
 namespace {
 
-/// Deepest chain of jumps the kernel's validation takes (NFT_JUMP_STACK_SIZE).
+/// The kernel's validation takes fewer jumps than this one after another (NFT_JUMP_STACK_SIZE).
 constexpr std::size_t kJumpsMax = 16;
+
+/// The operation is fine and does nothing: a batch of such is no commit.
+constexpr int kNothing = -1;
 
 std::string describe(const TableId& id) {
     return std::string(id.family == TableFamily::inet ? "inet " : "netdev ") + id.name;
-}
-
-std::size_t key_size(const SetSpec& spec) {
-    std::size_t size = 0;
-    for (const auto type : spec.key) {
-        size += spec.key.size() > 1 ? padded_size_of(type) : size_of(type);
-    }
-    return size;
-}
-
-/// Whether two elements of a set share a key.
-bool overlap(const SetSpec& spec, const Element& a, const Element& b) {
-    std::size_t at = 0;
-    for (const auto type : spec.key) {
-        const auto size = spec.key.size() > 1 ? padded_size_of(type) : size_of(type);
-        const auto before = [&](const Key& x, const Key& y) {
-            return std::ranges::lexicographical_compare(x.bytes().subspan(at, size),
-                                                        y.bytes().subspan(at, size));
-        };
-        if (before(a.last, b.first) || before(b.last, a.first)) return false;
-        at += size;
-    }
-    return true;
-}
-
-const Element& element_of(const Element& element) {
-    return element;
-}
-const Element& element_of(const MapEntry& entry) {
-    return entry.key;
-}
-
-/// Adds one item where it belongs; 0 or an errno.
-template <class Item>
-int insert(const SetSpec& spec, std::vector<Item>& items, const Item& item) {
-    const auto& element = element_of(item);
-    if (element.first.bytes().size() != key_size(spec) ||
-        element.last.bytes().size() != key_size(spec) || element.last < element.first ||
-        (!spec.interval && element.first != element.last)) {
-        return EINVAL;
-    }
-    const auto at =
-        std::ranges::lower_bound(items, element, {}, [](const Item& i) { return element_of(i); });
-    const auto collides = [&](const Item& other) {
-        return overlap(spec, element_of(other), element);
-    };
-    if (spec.interval && spec.key.size() > 1) {  // ranges per field have no total order
-        if (std::ranges::any_of(items, collides)) return EEXIST;
-    } else if ((at != items.end() && collides(*at)) ||
-               (at != items.begin() && collides(*(at - 1)))) {
-        return EEXIST;
-    }
-    items.insert(at, item);
-    return 0;
-}
-
-template <class Item>
-int erase(std::vector<Item>& items, const Element& element) {
-    const auto at =
-        std::ranges::lower_bound(items, element, {}, [](const Item& i) { return element_of(i); });
-    if (at == items.end() || element_of(*at) != element) return ENOENT;
-    items.erase(at);
-    return 0;
 }
 
 bool refers_to_chain(const Verdict& verdict, const std::string& chain) {
@@ -96,7 +38,8 @@ const std::string& set_of(const Statement& statement) {
     return none;
 }
 
-/// One batch on a copy of the table; each `apply` gives 0 or the errno that the kernel would.
+/// One batch on a copy of the table; each `apply` gives 0, kNothing, or the errno that the kernel
+/// would.
 class Transaction {
   public:
     Transaction(std::optional<Table> table, TableId id, bool validate_each)
@@ -104,13 +47,14 @@ class Transaction {
 
     std::optional<Table> take() { return std::move(table_); }
 
-    /// Refuses loops and graphs deeper than the kernel's jump stack (EMLINK).
+    /// Refuses what goes deeper than the kernel's jump stack from a base chain, as every loop does
+    /// (EMLINK). What no base chain leads to is not looked at (nft_table_validate).
     int validate() const {
         if (!table_) return 0;
         std::map<std::string, std::size_t> depths;  // of finished chains
         std::set<std::string> open;
         for (const auto& [name, chain] : table_->chains) {
-            if (depth(name, depths, open) > kJumpsMax) return EMLINK;
+            if (chain.base && depth(name, depths, open) >= kJumpsMax) return EMLINK;
         }
         return 0;
     }
@@ -126,12 +70,12 @@ class Transaction {
         return 0;
     }
     int apply(const AddSet& op) {
-        if (const int error = check_new_set(op.name, op.spec)) return error;
+        if (const int error = check_new_set(op.name)) return error;
         table_->sets.emplace(op.name, Set{.spec = op.spec});
         return 0;
     }
     int apply(const AddMap& op) {
-        if (const int error = check_new_set(op.name, op.spec)) return error;
+        if (const int error = check_new_set(op.name)) return error;
         table_->maps.emplace(op.name, Map{.spec = op.spec});
         return 0;
     }
@@ -149,38 +93,28 @@ class Transaction {
         table_->maps.erase(op.name);
         return 0;
     }
+    // Of no elements no message is made, and so nobody looks for the set.
     int apply(const AddElements& op) {
+        if (op.elements.empty()) return kNothing;
         Set* set = find(&Table::sets, op.set);
-        return set == nullptr ? ENOENT : add(set->spec, set->elements, op.elements);
+        return set == nullptr ? missing(op.set) : add(set->spec, set->elements, op.elements);
     }
     int apply(const DeleteElements& op) {
-        Set* set = find(&Table::sets, op.set);
-        if (set == nullptr) return ENOENT;
-        for (const auto& element : op.elements) {
-            if (const int error = erase(set->elements, element)) return error;
-        }
-        return 0;
+        return remove(op.set, op.elements, [](const Element& e) -> const Element& { return e; });
     }
     int apply(const AddEntries& op) {
+        if (op.entries.empty()) return kNothing;
         Map* map = find(&Table::maps, op.map);
-        if (map == nullptr) return ENOENT;
-        for (const auto& entry : op.entries) {
-            if (const int error = check_target(entry.verdict)) return error;
-        }
+        if (map == nullptr) return missing(op.map);
         if (const int error = add(map->spec, map->entries, op.entries)) return error;
         return validate_each_ ? validate() : 0;
     }
     int apply(const DeleteEntries& op) {
-        Map* map = find(&Table::maps, op.map);
-        if (map == nullptr) return ENOENT;
-        for (const auto& entry : op.entries) {
-            if (const int error = erase(map->entries, entry.key)) return error;
-        }
-        return 0;
+        return remove(op.map, op.entries,
+                      [](const MapEntry& e) -> const Element& { return e.key; });
     }
     int apply(const AddChain& op) {
         if (!table_) return ENOENT;
-        if (op.name.size() > kNameBytesMax) return ERANGE;
         if (table_->chains.contains(op.name)) return EEXIST;
         table_->chains.emplace(op.name, Chain{.base = op.base, .comment = op.comment});
         return 0;
@@ -188,18 +122,20 @@ class Transaction {
     int apply(const FlushChain& op) {
         Chain* chain = find(&Table::chains, op.name);
         if (chain == nullptr) return ENOENT;
+        if (chain->rules.empty()) return kNothing;
         chain->rules.clear();
         return 0;
     }
     int apply(const DeleteChain& op) {
         Chain* chain = find(&Table::chains, op.name);
         if (chain == nullptr) return ENOENT;
-        chain->rules.clear();  // The kernel takes them along.
+        // The kernel takes its rules along, but counts what they refer to as it was before.
         if (is_target(op.name)) return EBUSY;
         table_->chains.erase(op.name);
         return 0;
     }
     int apply(const AddRules& op) {
+        if (op.rules.empty()) return kNothing;
         Chain* chain = find(&Table::chains, op.chain);
         if (chain == nullptr) return ENOENT;
         for (const auto& rule : op.rules) {
@@ -212,6 +148,12 @@ class Transaction {
     }
 
   private:
+    /// EINVAL: the name is that of the other kind, which takes no such elements.
+    int missing(const std::string& name) const {
+        return table_ && (table_->sets.contains(name) || table_->maps.contains(name)) ? EINVAL
+                                                                                      : ENOENT;
+    }
+
     template <class Items>
     typename Items::mapped_type* find(Items Table::*items, const std::string& name) {
         if (!table_) return nullptr;
@@ -219,18 +161,36 @@ class Transaction {
         return entry == ((*table_).*items).end() ? nullptr : &entry->second;
     }
 
-    int check_new_set(const std::string& name, const SetSpec& spec) const {
+    int check_new_set(const std::string& name) const {
         if (!table_) return ENOENT;
-        if (name.size() > kNameBytesMax) return ERANGE;
-        if (spec.key.empty() || key_size(spec) > Key::kBytesMax) return EINVAL;
         return table_->sets.contains(name) || table_->maps.contains(name) ? EEXIST : 0;
     }
 
+    /// By key alone, so that it does not matter whether the name is a set's or a map's.
+    template <class Item, class KeyOf>
+    int remove(const std::string& name, const std::vector<Item>& items, KeyOf key_of) {
+        if (items.empty()) return kNothing;
+        Set* set = find(&Table::sets, name);
+        Map* map = find(&Table::maps, name);
+        if (set == nullptr && map == nullptr) return ENOENT;
+        for (const Item& item : items) {
+            const int error = set != nullptr ? fake::erase(set->spec, set->elements, key_of(item))
+                                             : fake::erase(map->spec, map->entries, key_of(item));
+            if (error != 0) return error;
+        }
+        return 0;
+    }
+
+    int check_target(const Element& /*element*/) const { return 0; }
+    int check_target(const MapEntry& entry) const { return check_target(entry.verdict); }
+
     template <class Item>
-    static int add(const SetSpec& spec, std::vector<Item>& to, const std::vector<Item>& items) {
-        if (spec.size != 0 && to.size() + items.size() > spec.size) return ENFILE;
+    int add(const SetSpec& spec, std::vector<Item>& to, const std::vector<Item>& items) const {
         for (const auto& item : items) {
-            if (const int error = insert(spec, to, item)) return error;
+            if (const int error = check_target(item)) return error;
+            if (const int error = fake::insert(spec, to, item)) return error;
+            // Counted after the insertion, as in nft_add_set_elem.
+            if (spec.size != 0 && to.size() > spec.size) return ENFILE;
         }
         return 0;
     }
@@ -244,18 +204,17 @@ class Transaction {
 
     int check(const Statement& statement) const {
         if (const auto* verdict = std::get_if<Verdict>(&statement)) return check_target(*verdict);
-        if (std::holds_alternative<Opaque>(statement)) return EINVAL;
         const auto types_fit = [](const std::vector<Field>& fields, const SetSpec& spec) {
             return std::ranges::equal(fields, spec.key, {}, type_of);
         };
         if (const auto* match = std::get_if<MatchSet>(&statement)) {
             const auto set = table_->sets.find(match->set);
-            if (set == table_->sets.end()) return ENOENT;
+            if (set == table_->sets.end()) return missing(match->set);
             return types_fit(match->key, set->second.spec) ? 0 : EINVAL;
         }
         if (const auto* look_up = std::get_if<LookupVerdict>(&statement)) {
             const auto map = table_->maps.find(look_up->map);
-            if (map == table_->maps.end()) return ENOENT;
+            if (map == table_->maps.end()) return missing(look_up->map);
             return types_fit(look_up->key, map->second.spec) ? 0 : EINVAL;
         }
         return 0;
@@ -281,7 +240,7 @@ class Transaction {
     std::size_t depth(const std::string& name, std::map<std::string, std::size_t>& depths,
                       std::set<std::string>& open) const {
         if (const auto known = depths.find(name); known != depths.end()) return known->second;
-        if (open.size() > kJumpsMax || !open.insert(name).second) return kJumpsMax + 1;
+        if (open.size() > kJumpsMax || !open.insert(name).second) return kJumpsMax;
         std::size_t deepest = 0;
         const auto follow = [&](const Verdict& verdict) {
             if (verdict.kind != VerdictKind::go_to && verdict.kind != VerdictKind::jump) return;
@@ -307,26 +266,29 @@ class Transaction {
     bool validate_each_;
 };
 
-struct Refusal {
+struct Outcome {
     int error = 0;
-    std::size_t op = 0;
+    std::size_t op = 0;    ///< The refused one.
+    bool changed = false;  ///< Something was done, be it undone again later.
 };
 
 /// Runs all of the batch. As the kernel does, the graph of chains is validated once at the end, and
 /// only when that fails a second time after each operation, to find the one to blame.
-Refusal run(const Batch& batch, std::optional<Table>& table, bool validate_each) {
+Outcome run(const Batch& batch, std::optional<Table>& table, bool validate_each) {
     Transaction transaction(table, batch.table, validate_each);
+    Outcome outcome;
     for (std::size_t i = 0; i < batch.ops.size(); ++i) {
         const int error =
             std::visit([&](const auto& op) { return transaction.apply(op); }, batch.ops[i]);
-        if (error != 0) return {.error = error, .op = i};
+        if (error > 0) return {.error = error, .op = i};
+        outcome.changed = outcome.changed || error == 0;
     }
     if (transaction.validate() != 0) {
         PODFENCE_CHECK(!validate_each);
         return run(batch, table, true);
     }
     table = transaction.take();
-    return {};
+    return outcome;
 }
 
 }  // namespace
@@ -346,6 +308,10 @@ Result<void> FakeKernel::commit(const Batch& batch, std::optional<std::uint32_t>
         if (auto error = fault_()) return *error;
     }
     const auto doing = "commit to " + describe(batch.table);
+    for (std::size_t i = 0; i < batch.ops.size(); ++i) {
+        if (is_well_formed(batch.table, batch.ops[i])) continue;
+        return Error{.code = Errc::rejected, .os_error = EINVAL, .doing = doing, .op = i};
+    }
     if (generation && *generation != generation_) {
         return Error{.code = Errc::stale, .os_error = ERESTART, .doing = doing};
     }
@@ -353,12 +319,14 @@ Result<void> FakeKernel::commit(const Batch& batch, std::optional<std::uint32_t>
     const auto entry = tables_.find(batch.table);
     std::optional<Table> table;
     if (entry != tables_.end()) table = entry->second;
-    if (const auto refusal = run(batch, table, false); refusal.error != 0) {
-        return Error{.code = classify(refusal.error),
-                     .os_error = refusal.error,
+    const Outcome outcome = run(batch, table, false);
+    if (outcome.error != 0) {
+        return Error{.code = classify(outcome.error),
+                     .os_error = outcome.error,
                      .doing = doing,
-                     .op = refusal.op};
+                     .op = outcome.op};
     }
+    if (!outcome.changed) return {};
     if (table) {
         tables_.insert_or_assign(batch.table, std::move(*table));
     } else {

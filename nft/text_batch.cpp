@@ -33,6 +33,7 @@ struct OpPrinter {
     template <class Items, class Print>
     std::string elements(std::string_view verb, const std::string& name, const Items& items,
                          Print print) const {
+        if (items.empty()) return {};  // nft has no such command, and the kernel no such message
         return command(verb, "element", name) + " { " + joined(items, print, ", ") + " }";
     }
     std::string elements(std::string_view verb, const std::string& name, const SetSpec& spec,
@@ -94,7 +95,10 @@ std::string to_text(const TableId& table, const Op& op) {
 
 std::string to_text(const Batch& batch) {
     std::string text;
-    for (const Op& op : batch.ops) text += to_text(batch.table, op) + "\n";
+    for (const Op& op : batch.ops) {
+        const std::string lines = to_text(batch.table, op);
+        if (!lines.empty()) text += lines + "\n";
+    }
     return text;
 }
 

@@ -21,9 +21,9 @@ std::string name_of(const char* kind, std::size_t number) {
 }
 
 std::string random_comment(Random& random) {
-    if (random.chance(50)) return {};
+    if (random.percent(50)) return {};
     constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789-./ ";
-    const std::size_t size = random.chance(10) ? kCommentBytesMax : 1 + random.below(40);
+    const std::size_t size = random.percent(10) ? kCommentBytesMax : 1 + random.below(40);
     std::string text;
     for (std::size_t i = 0; i < size; ++i) text += kLetters[random.below(kLetters.size())];
     return text;
@@ -32,8 +32,8 @@ std::string random_comment(Random& random) {
 std::vector<FieldType> random_key(Random& random) {
     constexpr std::array kAny{FieldType::ipv4_addr, FieldType::ipv6_addr, FieldType::inet_proto,
                               FieldType::inet_service, FieldType::icmpv6_type};
-    if (random.chance(50)) return {kAny[random.below(kAny.size())]};
-    const FieldType address = random.chance(50) ? FieldType::ipv4_addr : FieldType::ipv6_addr;
+    if (random.percent(50)) return {kAny[random.below(kAny.size())]};
+    const FieldType address = random.percent(50) ? FieldType::ipv4_addr : FieldType::ipv6_addr;
     const std::array kConcatenations{
         std::vector{address, address},
         std::vector{address, FieldType::inet_proto},
@@ -54,7 +54,7 @@ Flavour flavour_of(const SetSpec& spec) {
 
 std::vector<Field> random_fields(Random& random, const SetSpec& spec) {
     std::vector<Field> fields;
-    const bool swapped = random.chance(50);
+    const bool swapped = random.percent(50);
     std::size_t addresses = 0;
     for (const FieldType type : spec.key) {
         const bool source = (addresses % 2 == 0) != swapped;
@@ -103,7 +103,7 @@ std::vector<Element> random_ranges(Random& random, FieldType type, std::size_t c
     std::vector<FieldBytes> bounds;
     for (std::size_t i = 0; i < 2 * count; ++i) {
         bounds.push_back(random_field(random, size_of(type)));
-        if (random.chance(20) && bounds.back().back() < 0xff) {
+        if (random.percent(20) && bounds.back().back() < 0xff) {
             bounds.push_back(bounds.back());
             ++bounds.back().back();
         }
@@ -112,7 +112,7 @@ std::vector<Element> random_ranges(Random& random, FieldType type, std::size_t c
     bounds.erase(std::unique(bounds.begin(), bounds.end()), bounds.end());
     std::vector<Element> elements;
     for (std::size_t i = 0; i + 1 < bounds.size() && elements.size() < count;) {
-        const bool single = random.chance(40);
+        const bool single = random.percent(40);
         elements.push_back({key_from({bounds[i]}), key_from({bounds[single ? i : i + 1]})});
         i += single ? 1 : 2;
     }
@@ -138,7 +138,7 @@ bool before(const SetSpec& spec, const Element& a, const Element& b) {
 }
 
 SetSpec random_spec(Random& random) {
-    SetSpec spec{.key = random_key(random), .interval = random.chance(50)};
+    SetSpec spec{.key = random_key(random), .interval = random.percent(50)};
     spec.comment = random_comment(random);
     return spec;
 }
@@ -146,7 +146,7 @@ SetSpec random_spec(Random& random) {
 /// Room for the elements and for some more. A tree counts the ends of ranges before kernel 6.15.
 void declare_size(Random& random, SetSpec& spec, std::size_t count) {
     const bool tree = spec.interval && spec.key.size() == 1;
-    if (!tree && random.chance(50)) {
+    if (!tree && random.percent(50)) {
         spec.size = static_cast<std::uint32_t>(count + 1 + random.below(100));
     }
 }
@@ -166,7 +166,7 @@ class TableMaker {
             Chain& base = add_chain("base", leaves_);
             base.base = BaseChain{.hook = static_cast<Hook>(random_.below(5)),
                                   .priority = static_cast<std::int32_t>(random_.below(700)) - 350,
-                                  .policy_accept = random_.chance(50)};
+                                  .policy_accept = random_.percent(50)};
         }
         return std::move(table_);
     }
@@ -197,8 +197,8 @@ class TableMaker {
     /// Into one of the first `targets` leaves, or none when there are none.
     Verdict random_verdict(std::size_t targets) {
         constexpr std::array kPlain{VerdictKind::accept, VerdictKind::drop, VerdictKind::ret};
-        if (targets == 0 || random_.chance(50)) return {kPlain[random_.below(kPlain.size())]};
-        return {.kind = random_.chance(50) ? VerdictKind::jump : VerdictKind::go_to,
+        if (targets == 0 || random_.percent(50)) return {kPlain[random_.below(kPlain.size())]};
+        return {.kind = random_.percent(50) ? VerdictKind::jump : VerdictKind::go_to,
                 .chain = name_of("leaf", random_.below(targets))};
     }
 
@@ -215,26 +215,26 @@ class TableMaker {
         flavour_ = Flavour::any;
         ported_ = false;
         // Connection tracking comes after the netdev hooks; `ct` does not exist there.
-        if (table_.id.family == TableFamily::inet && random_.chance(30)) {
+        if (table_.id.family == TableFamily::inet && random_.percent(30)) {
             rule.statements.emplace_back(
                 MatchCtState{static_cast<std::uint32_t>(1 + random_.below(15))});
         }
         for (const auto& [name, set] : table_.sets) {
-            if (random_.chance(25) && admit(set.spec)) {
+            if (random_.percent(25) && admit(set.spec)) {
                 rule.statements.emplace_back(
                     MatchSet{.key = random_fields(random_, set.spec), .set = name});
             }
         }
-        if (random_.chance(20)) {
+        if (random_.percent(20)) {
             rule.statements.emplace_back(
                 Limit{.packets_per_second = 1 + random_.below(1000),
                       .burst = static_cast<std::uint32_t>(1 + random_.below(20))});
         }
-        if (random_.chance(30)) rule.statements.emplace_back(Counter{});
-        if (random_.chance(20)) {
+        if (random_.percent(30)) rule.statements.emplace_back(Counter{});
+        if (random_.percent(20)) {
             rule.statements.emplace_back(
                 Log{.group = static_cast<std::uint16_t>(random_.below(100)),
-                    .prefix = random_.chance(50) ? "podfence: " : ""});
+                    .prefix = random_.percent(50) ? "podfence: " : ""});
         }
         if (targets == 0 || !add_lookup(rule)) {
             rule.statements.emplace_back(random_verdict(targets));
@@ -244,7 +244,7 @@ class TableMaker {
 
     bool add_lookup(Rule& rule) {
         for (const auto& [name, map] : table_.maps) {
-            if (random_.chance(30) && admit(map.spec)) {
+            if (random_.percent(30) && admit(map.spec)) {
                 rule.statements.emplace_back(
                     LookupVerdict{.key = random_fields(random_, map.spec), .map = name});
                 return true;

@@ -1,25 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <random>
+#include <vector>
 
 #include "nft/ruleset.hpp"
+#include "test/support/random.hpp"
 
 namespace podfence::test {
-
-/// Seeded: the same seed gives the same values on every machine (no std::*_distribution, whose
-/// results are the library's own).
-class Random {
-  public:
-    explicit Random(std::uint64_t seed) : engine_(seed) {}
-
-    /// 0..bound-1
-    std::uint64_t below(std::uint64_t bound) { return engine_() % bound; }
-    bool chance(unsigned percent) { return below(100) < percent; }
-
-  private:
-    std::mt19937_64 engine_;
-};
 
 /// A table with sets and maps of every kind, with chains and with rules of every statement, which
 /// nf_tables and nft both take: no loops, no addresses of two families in one rule.
@@ -29,5 +16,10 @@ nft::Table random_table(std::uint64_t seed, nft::TableId id = {});
 /// interval sets. First and last values of the key are likelier than chance has them.
 std::vector<nft::Element> random_elements(Random& random, const nft::SetSpec& spec,
                                           std::size_t count);
+
+/// The table some changes later: elements, entries, rules, sets, maps and chains come, change and
+/// go. Everything in it is taken by nf_tables; nothing that both have differs in what is fixed when
+/// it is made, so no change needs a rebuild.
+nft::Table changed_table(std::uint64_t seed, nft::Table table);
 
 }  // namespace podfence::test
