@@ -117,6 +117,29 @@ std::vector<SetRef> SetPool::peers(const PeerUnion& peers) {
     return refs;
 }
 
+std::vector<std::string> describe(const PeerUnion& peers) {
+    std::vector<std::string> texts;
+    for (const auto& peer : peers.pods) texts.push_back(describe(peer));
+    for (const auto& block : peers.blocks) texts.push_back(to_string(block));
+    return texts;
+}
+
+nft::RangeSet SetPool::ranges(const PeerUnion& peers) {
+    std::vector<nft::Range> all;
+    for (const auto& peer : peers.pods) {
+        for (const auto* identity : index_.select(peer.peer, peer.own_ns)) {
+            for (const auto& member : identity->members) {
+                all.push_back({member.address, member.address});
+            }
+        }
+    }
+    for (const auto& block : peers.blocks) {
+        const auto ranges = ranges_of(block);
+        all.insert(all.end(), ranges.ranges().begin(), ranges.ranges().end());
+    }
+    return nft::RangeSet::of(std::move(all));
+}
+
 std::vector<SetRef> SetPool::pod_sets(const std::vector<BoundPeer>& peers) {
     const auto [entry, added] = pods_known_.try_emplace(peers);
     if (!added) return entry->second;

@@ -43,6 +43,9 @@ struct PeerUnion {
     friend auto operator<=>(const PeerUnion&, const PeerUnion&) = default;
 };
 
+/// One text an item, for comments: "pods app=web in shop", "10.0.0.0/8 except 10.1.0.0/16".
+std::vector<std::string> describe(const PeerUnion& peers);
+
 /// A set that a rule can look up, with the address family it is for.
 struct SetRef {
     nft::Family family;
@@ -60,6 +63,9 @@ class SetPool {
     /// Hash sets of the pods' addresses, one a family, present even when empty; and interval sets
     /// of the blocks for the families that have any. In the order in which rules should try them.
     std::vector<SetRef> peers(const PeerUnion& peers);
+
+    /// All addresses of a union that is not `any`, present members and blocks together.
+    nft::RangeSet ranges(const PeerUnion& peers);
 
     /// address . protocol . port of every pod that has the named port, one set a family.
     std::vector<SetRef> named_ports(const std::vector<NamedTarget>& targets);
