@@ -53,7 +53,13 @@ std::string describe(const BoundPeer& bound) {
 /// The selectors alone: what a name has room for.
 std::string brief(const BoundPeer& bound) {
     std::string text = bound.own_ns;
-    if (bound.peer.namespaces) text = to_string(*bound.peer.namespaces);
+    if (bound.peer.namespaces) {
+        const auto& requirements = bound.peer.namespaces->requirements;
+        const bool one_name =
+            requirements.size() == 1 && requirements.front().key == kNamespaceNameLabel &&
+            requirements.front().op == SelectorOp::in && requirements.front().values.size() == 1;
+        text = one_name ? requirements.front().values.front() : to_string(*bound.peer.namespaces);
+    }
     if (bound.peer.pods) text += "." + to_string(*bound.peer.pods);
     return text;
 }
