@@ -128,7 +128,8 @@ TEST_CASE("input: aliases that multiply are refused (billion laughs)") {
     const Loaded self = load_text("t", "a: &a [*a]\n");
     CHECK(mentions(self, "inside its own anchor"));
     std::string many;
-    for (int i = 0; i < 2000; ++i) many += "k" + std::to_string(i) + ": &a" + std::to_string(i) + " x\n";
+    for (int i = 0; i < 2000; ++i)
+        many += "k" + std::to_string(i) + ": &a" + std::to_string(i) + " x\n";
     CHECK(mentions(load_text("t", many), "anchors"));
 }
 
