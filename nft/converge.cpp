@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "nft/plan.hpp"
+#include "nft/stages.hpp"
 
 namespace podfence::nft {
 
@@ -86,7 +87,7 @@ class Ladder {
         bool enough = true;  ///< The commit is proof that the kernel holds what is wanted.
     };
 
-    /// One dump and one commit. True: the kernel is known to hold what is wanted.
+    /// One dump, and one commit a stage. True: the kernel is known to hold what is wanted.
     bool step(const Plan& plan, Way way) {
         error_ = {};
         auto snapshot = kernel_.dump(table_);
@@ -100,7 +101,7 @@ class Ladder {
             return true;
         }
         const auto committed =
-            kernel_.commit(batch, way.tied ? std::optional(snapshot->generation) : std::nullopt);
+            commit_stages(batch, way.tied ? std::optional(snapshot->generation) : std::nullopt);
         if (committed || committed.error().code == Errc::overrun) {
             result_.batch = std::move(batch);  // An overrun leaves open whether it was.
         }
@@ -111,6 +112,20 @@ class Ladder {
             error_ = {.code = Errc::stale, .doing = "confirm the commit"};
         }
         return committed && way.enough;
+    }
+
+    /// A stage that fails leaves the ones before it: nothing refers to what they made, and the next
+    /// plan starts from there.
+    Result<void> commit_stages(const Batch& batch, std::optional<std::uint32_t> generation) {
+        for (const Batch& stage : stages(batch)) {
+            if (auto committed = kernel_.commit(stage, generation); !committed) {
+                return committed;
+            }
+            // Should the commit have counted as more than one, the next stage is `stale` and the
+            // next dump tells.
+            if (generation) generation = *generation == UINT32_MAX ? 1 : *generation + 1;
+        }
+        return {};
     }
 
     Kernel& kernel_;

@@ -6,7 +6,8 @@ namespace podfence::nft {
 
 /// What it took to make the kernel hold the wanted table.
 struct Converged {
-    Batch batch{};     ///< What was committed last; empty when the kernel was right already.
+    /// What was committed last, all stages (nft/stages.hpp); empty: the kernel was right already.
+    Batch batch{};
     int attempts = 0;  ///< Dumps taken.
     bool rebuilt = false;
 };

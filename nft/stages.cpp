@@ -1,0 +1,79 @@
+#include "nft/stages.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string>
+
+#include "nft/netlink_split.hpp"
+
+namespace podfence::nft {
+
+namespace {
+
+using Names = std::set<std::string, std::less<>>;
+
+/// The names that a batch takes away for good.
+struct Gone {
+    bool table = false;
+    Names sets{};
+    Names chains{};
+
+    explicit Gone(const Batch& batch) {
+        for (const Op& op : batch.ops) {
+            if (std::holds_alternative<DeleteTable>(op)) table = true;
+            if (const auto* set = std::get_if<DeleteSet>(&op)) sets.insert(set->name);
+            if (const auto* chain = std::get_if<DeleteChain>(&op)) chains.insert(chain->name);
+        }
+        for (const Op& op : batch.ops) {
+            if (const auto* set = std::get_if<AddSet>(&op)) sets.erase(set->name);
+            if (const auto* map = std::get_if<AddMap>(&op)) sets.erase(map->name);
+            if (const auto* chain = std::get_if<AddChain>(&op)) chains.erase(chain->name);
+        }
+    }
+
+    bool operator()(const DeleteSet& op) const { return sets.contains(op.name); }
+    bool operator()(const DeleteEntries& op) const { return sets.contains(op.map); }
+    bool operator()(const DeleteElements& op) const { return sets.contains(op.set); }
+    bool operator()(const DeleteChain& op) const { return chains.contains(op.name); }
+    bool operator()(const FlushChain& op) const { return chains.contains(op.name); }
+    template <class Other>
+    bool operator()(const Other& /*op*/) const {
+        return false;
+    }
+};
+
+}  // namespace
+
+std::vector<std::size_t> late_operations(const Batch& batch) {
+    const Gone gone(batch);
+    std::vector<std::size_t> late;
+    if (gone.table) {
+        return late;
+    }
+    for (std::size_t i = 0; i < batch.ops.size(); ++i) {
+        if (std::visit(gone, batch.ops[i])) {
+            late.push_back(i);
+        }
+    }
+    return late;
+}
+
+std::vector<Batch> stages(const Batch& batch) {
+    const auto early = early_operations(batch);
+    const auto late = late_operations(batch);
+    std::array<Batch, 3> all{Batch{.table = batch.table}, Batch{.table = batch.table},
+                             Batch{.table = batch.table}};
+    for (std::size_t i = 0; i < batch.ops.size(); ++i) {
+        const std::size_t stage = std::ranges::binary_search(early, i)  ? 0
+                                  : std::ranges::binary_search(late, i) ? 2
+                                                                        : 1;
+        all[stage].ops.push_back(batch.ops[i]);
+    }
+    std::vector<Batch> result;
+    std::ranges::copy_if(all, std::back_inserter(result),
+                         [](const Batch& stage) { return !stage.empty(); });
+    return result;
+}
+
+}  // namespace podfence::nft

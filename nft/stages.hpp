@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "nft/batch.hpp"
+
+/// A transaction of nf_tables is atomic for those who dump it, but not quite for packets under way.
+/// nft_do_chain fixes the generation of the rules once a hook, while every set look-up asks for the
+/// present one; a new chain has no rules in the generation before its own; a new interval set finds
+/// nothing until the commit is nearly over. One transaction that makes, turns to and deletes loses
+/// packets that both rulesets allow and passes some that both deny (test/lab/flood_test.cpp). So a
+/// batch is committed in stages: what is new, before anything refers to it; then the references;
+/// then the deletion of what nothing refers to any more.
+namespace podfence::nft {
+
+/// Which operations may take effect after the rest of their batch without anyone noticing: those
+/// that delete sets, maps and chains, or empty them for that. Not late: anything about a name that
+/// the batch also makes, or in a table that the batch also deletes. Sorted indices.
+std::vector<std::size_t> late_operations(const Batch& batch);
+
+/// The batch in one to three stages, none empty, to be committed in this order. Whatever happens
+/// between two of them, what packets meet is the ruleset before the batch or after it. No stages of
+/// an empty batch.
+std::vector<Batch> stages(const Batch& batch);
+
+}  // namespace podfence::nft
