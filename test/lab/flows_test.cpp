@@ -75,15 +75,15 @@ void play_on(const std::string& title, LabSpec spec) {
 
 }  // namespace
 
-TEST_CASE("packets, oracle and walk agree: bridge and ptp") {
+TEST_CASE("three judges agree on random clusters: bridge and ptp") {
     play_on("bridge+ptp", two_nodes(Wiring::bridge, Wiring::ptp, kPodsPerNode));
 }
 
-TEST_CASE("packets, oracle and walk agree: bridge and bridge") {
+TEST_CASE("three judges agree on random clusters: bridge and bridge") {
     play_on("bridge+bridge", two_nodes(Wiring::bridge, Wiring::bridge, kPodsPerNode));
 }
 
-TEST_CASE("packets, oracle and walk agree: ptp and ptp") {
+TEST_CASE("three judges agree on random clusters: ptp and ptp") {
     play_on("ptp+ptp", two_nodes(Wiring::ptp, Wiring::ptp, kPodsPerNode));
 }
 

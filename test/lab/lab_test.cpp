@@ -54,7 +54,7 @@ TEST_CASE("a port on which nobody listens is told from a dropped packet") {
     for (const auto outcome : prober.run(flows)) CHECK(outcome == Outcome::refused);
 }
 
-TEST_CASE("everything reaches everything before there are rules, and a drop is seen as one") {
+TEST_CASE("everything reaches everything before there are rules and a drop is seen as one") {
     const Lab lab(two_nodes(Wiring::bridge, Wiring::ptp, 3));
     Poller poller;
     Servers servers(poller);

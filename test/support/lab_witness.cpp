@@ -1,9 +1,10 @@
 #include "test/support/lab_witness.hpp"
 
 #include <array>
-#include <cstring>
-#include <ctime>
+#include <cstdint>
 
+#include <arpa/inet.h>
+#include <endian.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -28,37 +29,20 @@ table inet pflab {
 }
 )";
 
-struct Counters {
-    std::uint64_t before = 0;
-    std::uint64_t after = 0;
-};
-
-struct RawCounter {
-    std::string_view name;
-    std::uint64_t packets = 0;
-};
-
-int on_counter_data(const nlattr* attribute, void* context) {
+int on_counter_data(const nlattr* attribute, void* packets) {
     if (mnl_attr_get_type(attribute) == NFTA_COUNTER_PACKETS)
-        static_cast<RawCounter*>(context)->packets = be64toh(mnl_attr_get_u64(attribute));
+        *static_cast<std::uint64_t*>(packets) = be64toh(mnl_attr_get_u64(attribute));
     return MNL_CB_OK;
 }
 
-int on_object_attribute(const nlattr* attribute, void* context) {
-    auto* counter = static_cast<RawCounter*>(context);
-    if (mnl_attr_get_type(attribute) == NFTA_OBJ_NAME) counter->name = mnl_attr_get_str(attribute);
+int on_object_attribute(const nlattr* attribute, void* packets) {
     if (mnl_attr_get_type(attribute) == NFTA_OBJ_DATA)
-        return mnl_attr_parse_nested(attribute, on_counter_data, context);
+        return mnl_attr_parse_nested(attribute, on_counter_data, packets);
     return MNL_CB_OK;
 }
 
-int on_object(const nlmsghdr* message, void* context) {
-    RawCounter counter;
-    mnl_attr_parse(message, sizeof(nfgenmsg), on_object_attribute, &counter);
-    auto* counters = static_cast<Counters*>(context);
-    if (counter.name == "before") counters->before = counter.packets;
-    if (counter.name == "after") counters->after = counter.packets;
-    return MNL_CB_OK;
+int on_object(const nlmsghdr* message, void* packets) {
+    return mnl_attr_parse(message, sizeof(nfgenmsg), on_object_attribute, packets);
 }
 
 }  // namespace
@@ -73,12 +57,10 @@ class Witness::Node {
             fail_errno("open a netlink socket");
     }
 
+    /// Counters are asked for by name, since a dump would be interrupted by any commit.
     std::uint64_t dropped() {
-        auto* message = start(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETOBJ, NLM_F_DUMP, NFPROTO_INET);
-        mnl_attr_put_strz(message, NFTA_OBJ_TABLE, "pflab");
-        Counters counters;
-        talk(message, on_object, &counters);
-        return counters.before - counters.after;
+        const std::uint64_t before = packets("before");
+        return before - packets("after");
     }
 
     void forget_connections() {
@@ -87,6 +69,16 @@ class Witness::Node {
     }
 
   private:
+    std::uint64_t packets(const char* counter) {
+        auto* message = start(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETOBJ, NLM_F_ACK, NFPROTO_INET);
+        mnl_attr_put_strz(message, NFTA_OBJ_TABLE, "pflab");
+        mnl_attr_put_strz(message, NFTA_OBJ_NAME, counter);
+        mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+        std::uint64_t packets = 0;
+        talk(message, on_object, &packets);
+        return packets;
+    }
+
     nlmsghdr* start(int type, unsigned flags, int family) {
         nlmsghdr* message = mnl_nlmsg_put_header(buffer_.data());
         message->nlmsg_type = static_cast<std::uint16_t>(type);
