@@ -22,6 +22,8 @@ class Kernel {
     Kernel() = default;
     Kernel(const Kernel&) = delete;
     Kernel& operator=(const Kernel&) = delete;
+    Kernel(Kernel&&) = delete;
+    Kernel& operator=(Kernel&&) = delete;
     virtual ~Kernel() = default;
 
     /// Everything in the table. Errors: not_permitted, not_supported, interrupted, overrun,
