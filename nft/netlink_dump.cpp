@@ -17,7 +17,7 @@ namespace {
 constexpr int kPlainDumpsMax = 3;
 constexpr int kWatchedDumpsMax = 8;
 /// Commits of others that may come between reading the generation and confirming it.
-constexpr int kSettlingMax = 100;
+constexpr int kSettlingMax = 2000;
 /// Notifications read while waiting for one generation: a bound, not an expectation.
 constexpr int kNotificationsMax = 100'000;
 
