@@ -68,6 +68,7 @@ struct FlushChain {  ///< Deletes all its rules.
 };
 struct DeleteChain {
     std::string name;
+    bool base = false;  ///< Whether it hangs on a hook: then packets notice when it goes.
     friend bool operator==(const DeleteChain&, const DeleteChain&) = default;
 };
 struct AddRules {  ///< Appended in order.

@@ -177,7 +177,7 @@ void diff_chains(const Table& have, const Table& want, std::vector<Op>& ops) {
         have.chains, want.chains,
         [&](const std::string& name, const Chain& old) {
             if (!old.rules.empty()) ops.emplace_back(FlushChain{.name = name});
-            ops.emplace_back(DeleteChain{.name = name});
+            ops.emplace_back(DeleteChain{.name = name, .base = old.base.has_value()});
         },
         [&](const std::string& name, const Chain& old, const Chain& chain) {
             if (old.rules == chain.rules) return;

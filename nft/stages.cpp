@@ -13,7 +13,7 @@ namespace {
 
 using Names = std::set<std::string, std::less<>>;
 
-/// The names that a batch takes away for good.
+/// The names that a batch takes away for good and that no hook calls.
 struct Gone {
     bool table = false;
     Names sets{};
@@ -23,7 +23,8 @@ struct Gone {
         for (const Op& op : batch.ops) {
             if (std::holds_alternative<DeleteTable>(op)) table = true;
             if (const auto* set = std::get_if<DeleteSet>(&op)) sets.insert(set->name);
-            if (const auto* chain = std::get_if<DeleteChain>(&op)) chains.insert(chain->name);
+            const auto* chain = std::get_if<DeleteChain>(&op);
+            if (chain != nullptr && !chain->base) chains.insert(chain->name);
         }
         for (const Op& op : batch.ops) {
             if (const auto* set = std::get_if<AddSet>(&op)) sets.erase(set->name);

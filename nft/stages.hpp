@@ -15,8 +15,9 @@
 namespace podfence::nft {
 
 /// Which operations may take effect after the rest of their batch without anyone noticing: those
-/// that delete sets, maps and chains, or empty them for that. Not late: anything about a name that
-/// the batch also makes, or in a table that the batch also deletes. Sorted indices.
+/// that delete sets, maps and chains, or empty them for that. Not late: base chains (packets pass
+/// them until they are gone), anything about a name that the batch also makes, or in a table that
+/// the batch also deletes. Sorted indices.
 std::vector<std::size_t> late_operations(const Batch& batch);
 
 /// The batch in one to three stages, none empty, to be committed in this order. Whatever happens

@@ -1,6 +1,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include <fcntl.h>
@@ -88,11 +89,19 @@ bool all_there(const Items& have, const Items& want) {
     });
 }
 
-/// Whether everything of `want` is there as it should be. A base chain that is to go, goes in the
-/// last stage, and so may still be there.
+std::set<std::string> base_chains(const Table& table) {
+    std::set<std::string> names;
+    for (const auto& [name, chain] : table.chains) {
+        if (chain.base) names.insert(name);
+    }
+    return names;
+}
+
+/// Whether everything of `want` is there as it should be, and no hook calls anything else.
 bool holds(const Table& have, const Table& want) {
-    return have.flags == want.flags && all_there(have.sets, want.sets) &&
-           all_there(have.maps, want.maps) && all_there(have.chains, want.chains);
+    return have.flags == want.flags && base_chains(have) == base_chains(want) &&
+           all_there(have.sets, want.sets) && all_there(have.maps, want.maps) &&
+           all_there(have.chains, want.chains);
 }
 
 }  // namespace

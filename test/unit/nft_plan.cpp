@@ -135,6 +135,14 @@ TEST_CASE("what goes loses its references first") {
     CHECK(plan(have, want).ops == expected);
 }
 
+TEST_CASE("a base chain that goes is named as one") {
+    const Table have = sample();
+    Table want = have;
+    want.chains.erase("base");
+    const std::vector<Op> expected{FlushChain{"base"}, DeleteChain{.name = "base", .base = true}};
+    CHECK(plan(have, want).ops == expected);
+}
+
 TEST_CASE("what the kernel fixes at creation rebuilds the table in one batch") {
     const Table want = sample();
     Batch rebuilt = plan(std::nullopt, want);

@@ -45,6 +45,17 @@ TEST_CASE("stages: made first, then turned to, then deleted") {
                                            DeleteChain{"old"}});
 }
 
+TEST_CASE("stages: a base chain goes when its successor comes") {
+    // Between two stages both would judge: what both rulesets allow, one of them alone may not.
+    const BaseChain hook{.hook = Hook::forward};
+    const auto result =
+        stages(order({}, {AddSet{"new", kHash}, AddChain{"base-2", hook, {}}, FlushChain{"base-1"},
+                          DeleteChain{.name = "base-1", .base = true}, DeleteSet{"old"}}));
+    REQUIRE(result.size() == 3);
+    CHECK(result[1].ops.size() == 3);
+    CHECK(result[2].ops == std::vector<Op>{DeleteSet{"old"}});
+}
+
 TEST_CASE("stages: a changed element is one transaction") {
     const Batch batch{.table = {},
                       .ops = {AddElements{"pods", kHash, {Element{}}},
