@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "cmd/batch_report.hpp"
+#include "cmd/cli11.hpp"
 #include "cmd/input.hpp"
 #include "cmd/kernel_access.hpp"
 #include "controller/compile.hpp"

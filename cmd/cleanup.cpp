@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "cmd/batch_report.hpp"
+#include "cmd/cli11.hpp"
 #include "cmd/common_options.hpp"
 #include "cmd/kernel_access.hpp"
 #include "nft/converge.hpp"

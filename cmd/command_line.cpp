@@ -4,21 +4,25 @@
 #include <numeric>
 #include <utility>
 
+#include "cmd/cli11.hpp"
 #include "cmd/common_options.hpp"
 #include "cmd/help.hpp"
 #include "podfence_version.hpp"
 
 namespace podfence::cmd {
 
-CommandLine::CommandLine() : root_("NetworkPolicy enforced by nftables", "podfence") {
-    root_.set_help_flag("-h,--help", "Show this help and exit");
-    root_.set_version_flag("--version", kVersion);
-    root_.require_subcommand(0, 1);  // None is answered by our own words.
-    root_.allow_extras();            // So are unknown words: with the nearest known one.
+CommandLine::CommandLine()
+    : root_(std::make_unique<CLI::App>("NetworkPolicy enforced by nftables", "podfence")) {
+    root_->set_help_flag("-h,--help", "Show this help and exit");
+    root_->set_version_flag("--version", kVersion);
+    root_->require_subcommand(0, 1);  // None is answered by our own words.
+    root_->allow_extras();            // So are unknown words: with the nearest known one.
 }
 
+CommandLine::~CommandLine() = default;
+
 CLI::App* CommandLine::add_command(const std::string& name, CommandHelp help, Run run) {
-    CLI::App* command = root_.add_subcommand(name, help.summary);
+    CLI::App* command = root_->add_subcommand(name, help.summary);
     command->set_help_flag("-h,--help", "Show this help and exit");
     command->allow_extras();
     commands_.emplace(command, Command{.help = std::move(help), .run = std::move(run)});
@@ -44,7 +48,8 @@ const ValueHint& CommandLine::hint(const CLI::Option* option) const {
 }
 
 std::vector<const CLI::App*> CommandLine::commands() const {
-    return root_.get_subcommands([](const CLI::App*) { return true; });
+    const CLI::App& root = *root_;
+    return root.get_subcommands([](const CLI::App*) { return true; });
 }
 
 const CLI::App* CommandLine::find(const std::string& name) const {
@@ -56,12 +61,12 @@ const CLI::App* CommandLine::find(const std::string& name) const {
 
 Exit CommandLine::run(int argc, char** argv, Terminal& terminal) {
     try {
-        root_.parse(argc, argv);
+        root_->parse(argc, argv);
     } catch (const CLI::CallForVersion&) {
         terminal.out.line(std::string("podfence ") + kVersion);
         return Exit::fine;
     } catch (const CLI::CallForHelp&) {
-        const auto chosen = root_.get_subcommands();
+        const auto chosen = root_->get_subcommands();
         terminal.out.write(chosen.empty() ? overview(*this, terminal.out)
                                           : command_help(*this, *chosen.front(), terminal.out));
         return Exit::fine;
@@ -72,10 +77,10 @@ Exit CommandLine::run(int argc, char** argv, Terminal& terminal) {
 }
 
 Exit CommandLine::run_chosen(Terminal& terminal) {
-    if (const auto extras = root_.remaining(); !extras.empty()) {
-        return complain_about_extras(root_, extras, terminal);
+    if (const auto extras = root_->remaining(); !extras.empty()) {
+        return complain_about_extras(*root_, extras, terminal);
     }
-    const auto chosen = root_.get_subcommands();
+    const auto chosen = root_->get_subcommands();
     if (chosen.empty()) {
         terminal.err.write(overview(*this, terminal.err));
         return Exit::usage;
@@ -88,10 +93,10 @@ Exit CommandLine::run_chosen(Terminal& terminal) {
 }
 
 Exit CommandLine::complain(const CLI::ParseError& error, Terminal& terminal) {
-    const auto chosen = root_.get_subcommands();
+    const auto chosen = root_->get_subcommands();
     // A misspelt option is the likelier cause when something else is reported as missing.
-    if (const auto extras = root_.remaining(); !extras.empty()) {
-        return complain_about_extras(root_, extras, terminal);
+    if (const auto extras = root_->remaining(); !extras.empty()) {
+        return complain_about_extras(*root_, extras, terminal);
     }
     const std::string name = chosen.empty() ? "" : chosen.front()->get_name() + " ";
     if (!chosen.empty()) {
@@ -109,7 +114,7 @@ Exit CommandLine::complain_about_extras(const CLI::App& command,
                                         Terminal& terminal) {
     const std::string typed = extras.front().substr(0, extras.front().find('='));
     const bool option = typed.starts_with('-');
-    const bool top = &command == &root_;
+    const bool top = &command == root_.get();
     std::vector<std::string> known;
     if (option) {
         for (const CLI::Option* candidate : command.get_options()) {

@@ -6,12 +6,15 @@
 #include <string>
 #include <vector>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
-
 #include "cmd/exit.hpp"
 #include "cmd/terminal.hpp"
+
+// CLI11 costs seconds a file: only the files that define options include it, by cmd/cli11.hpp.
+namespace CLI {
+class App;
+class Option;
+class ParseError;
+}  // namespace CLI
 
 namespace podfence::cmd {
 
@@ -43,6 +46,9 @@ class CommandLine {
     using Run = std::function<Exit(Terminal&)>;
 
     CommandLine();
+    CommandLine(const CommandLine&) = delete;
+    CommandLine& operator=(const CommandLine&) = delete;
+    ~CommandLine();
 
     /// A new command. Options that its `run` needs are captured by whoever adds it.
     CLI::App* add_command(const std::string& name, CommandHelp help, Run run);
@@ -52,7 +58,7 @@ class CommandLine {
     void takes_path(CLI::Option* option) { hints_[option].path = true; }
     const ValueHint& hint(const CLI::Option* option) const;
 
-    const CLI::App& root() const { return root_; }
+    const CLI::App& root() const { return *root_; }
     const CommandHelp& help(const CLI::App* command) const { return commands_.at(command).help; }
     /// In the order they were added.
     std::vector<const CLI::App*> commands() const;
@@ -72,7 +78,7 @@ class CommandLine {
     Exit complain_about_extras(const CLI::App& command, const std::vector<std::string>& extras,
                                Terminal& terminal);
 
-    CLI::App root_;
+    std::unique_ptr<CLI::App> root_;
     std::map<const CLI::App*, Command> commands_{};
     std::map<const CLI::Option*, ValueHint> hints_{};
 };

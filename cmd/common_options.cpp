@@ -8,6 +8,8 @@
 
 #include <unistd.h>
 
+#include "cmd/cli11.hpp"
+
 namespace podfence::cmd {
 
 namespace {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "cmd/cli11.hpp"
 #include "cmd/common_options.hpp"
 #include "cmd/help.hpp"
 

@@ -3,6 +3,7 @@
 #include <sstream>
 #include <utility>
 
+#include "cmd/cli11.hpp"
 #include "cmd/dump_json.hpp"
 #include "cmd/endpoint.hpp"
 #include "cmd/input.hpp"

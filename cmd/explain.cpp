@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "cmd/cli11.hpp"
 #include "cmd/explained.hpp"
 #include "cmd/kernel_access.hpp"
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <sstream>
 
+#include "cmd/cli11.hpp"
+
 namespace podfence::cmd {
 
 namespace {

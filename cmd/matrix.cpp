@@ -12,6 +12,8 @@
 
 #include <boost/json.hpp>
 
+#include "cmd/cli11.hpp"
+
 namespace podfence::cmd {
 
 namespace {

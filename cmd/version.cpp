@@ -7,6 +7,7 @@
 #include <boost/version.hpp>
 #include <sys/utsname.h>
 
+#include "cmd/cli11.hpp"
 #include "cmd/common_options.hpp"
 #include "nft/netlink_kernel.hpp"
 #include "podfence_version.hpp"

@@ -70,19 +70,23 @@ void decode_container_port(const Node& node, const std::string& field, Report& r
         return;
     }
     report.check_repeated(node, field, "the last one counts until this is mended");
+    const bool has_name = node.get("name") != nullptr;
     const auto name = report.string(node, field, "name", remedy);
-    if (!name || name->empty()) return;  // Only named ports matter to policy (N41).
-    if (!is_port_name(*name)) {
+    if (has_name && !name) return;
+    ContainerPort port{.name = name.value_or("")};
+    if (!port.name.empty() && !is_port_name(port.name)) {
         report.error(node.find("name")->line, field + ".name",
-                     quoted(*name) + " is no valid port name", remedy);
+                     quoted(port.name) + " is no valid port name", remedy);
         return;
     }
-    ContainerPort port{.name = *name};
+    // Nothing depends on a port without a name, so nothing is said about it (N41).
+    const bool matters = !port.name.empty();
     const Node* number = node.get("containerPort");
     const auto value = number != nullptr && number->is(Node::Kind::integer)
                            ? parse_integer(number->text)
                            : std::nullopt;
     if (!value || *value < 1 || *value > 65535) {
+        if (!matters) return;
         report.error(number == nullptr ? node.line : number->line, field + ".containerPort",
                      (number == nullptr ? "is missing" : "is " + describe(*number)) +
                          std::string(", not a number from 1 to 65535"),
@@ -93,6 +97,7 @@ void decode_container_port(const Node& node, const std::string& field, Report& r
     if (const Node* text = node.get("protocol")) {
         const auto protocol = text->is_string() ? parse_protocol(text->text) : std::nullopt;
         if (!protocol) {
+            if (!matters) return;
             report.error(text->line, field + ".protocol",
                          "is " + describe(*text) + ", not TCP, UDP or SCTP", remedy);
             return;

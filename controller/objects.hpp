@@ -78,7 +78,8 @@ struct Pod {
     std::int64_t created_s = 0;        ///< metadata.creationTimestamp, seconds since 1970; 0: none.
     std::vector<Address> addresses{};  ///< status.podIPs, or podIP; at most one a family (N55).
     std::vector<Address> node_addresses{};  ///< status.hostIPs, or hostIP.
-    /// Named container ports in look-up order: containers, then restartable init containers (N43).
+    /// Container ports in look-up order: containers, then restartable init containers (N43). To
+    /// policy only those with a name matter; the others say what a flow to the pod goes to.
     std::vector<ContainerPort> ports{};
     SourcePos pos{};
     friend bool operator==(const Pod&, const Pod&) = default;

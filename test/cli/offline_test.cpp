@@ -135,6 +135,21 @@ TEST_CASE("explain without --port judges the ports that the pod declares, and sa
     CHECK(contains(assumed.out, "judged on 80/TCP"));
 }
 
+TEST_CASE("a declared port needs no name to be judged", "[cli]") {
+    const std::string pods = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: b}
+spec: {containers: [{name: c, ports: [{containerPort: 9000}, {containerPort: 53, protocol: UDP}]}]}
+status: {phase: Running, podIP: 10.0.0.1}
+)";
+    const auto run =
+        run_podfence({"explain", "-f", "-", "--from", "192.0.2.1", "--to", "b/a"}, pods);
+    CHECK(run.status == 0);
+    CHECK(contains(run.out, "9000/TCP"));
+    CHECK(contains(run.out, "53/UDP"));
+}
+
 TEST_CASE("explain takes addresses, ICMP and protocols in any case", "[cli]") {
     CHECK(explain("10.1.0.3", "10.1.0.4", {"--port", "5432"}).status == 0);
     CHECK(explain("192.0.2.1", "shop/db", {"--port", "5432"}).status == 1);
