@@ -371,6 +371,8 @@ items:
     CHECK(pod.node_addresses.size() == 1);
     CHECK(pod.deleting);
     CHECK(pod.created_s == 1772600767);
-    CHECK(pod.ports ==
-          std::vector<ContainerPort>{{"http", 8080, Protocol::tcp}, {"dns", 53, Protocol::udp}});
+    // One that no policy can name is kept: it is what a flow may go to.
+    CHECK(pod.ports == std::vector<ContainerPort>{{"http", 8080, Protocol::tcp},
+                                                  {"", 1, Protocol::tcp},
+                                                  {"dns", 53, Protocol::udp}});
 }
