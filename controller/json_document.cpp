@@ -1,10 +1,13 @@
 #include "controller/json_document.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include <boost/json/basic_parser_impl.hpp>
 
+#include "controller/json_sniffer.hpp"
 #include "controller/limits.hpp"
 #include "controller/tree_builder.hpp"
 
@@ -16,6 +19,9 @@ namespace json = boost::json;
 
 /// What fields below a dropped one may nest; the builder's own limit is lower.
 constexpr std::size_t kParserDepth = 2 * limits::kDepth;
+
+/// Of an item that may turn out to be broken; more than almost all have.
+constexpr std::size_t kHeldBytes = std::size_t{64} << 10;
 
 /// Turns the parser's events into the builder's.
 class Handler {
@@ -101,51 +107,84 @@ class JsonDocument::Impl {
   public:
     Impl(ObjectLoader& loader, std::uint32_t line)
         : loader_(loader),
-          builder_([&loader](Node node) { loader.item(std::move(node)); },
+          builder_([this](Node node) { take_item(std::move(node)); },
                    {.on_head = [&loader](const Node& head) { loader.head(head); }}),
-          parser_(strict_options()) {
+          parser_(strict_options()),
+          line_(line) {
         parser_.handler().builder = &builder_;
         loader_.begin_document(line);
     }
 
     std::size_t feed(std::string_view text, std::uint32_t line) {
-        last_line_ = line;
-        if (broken_) {
-            sniffer_.feed(text, line);
-            return text.size();
+        line_ = line;
+        std::size_t used = 0;
+        while (used < text.size() && !broken_ && !parser_.done()) {
+            // Only a brace can end an item: after it is known what was understood.
+            const std::size_t end = std::min(text.find('}', used), text.size() - 1) + 1;
+            used += parse(text.substr(used, end - used));
         }
-        parser_.handler().line = line;
-        json::error_code ec;
-        const std::size_t used = parser_.write_some(true, text.data(), text.size(), ec);
-        if (ec) {
-            fail(line, ec.message());
-            sniffer_.feed(text, line);
-            return text.size();
-        }
-        return used;
+        if (!broken_) return used;
+        sniffer_->feed(text.substr(used), line);
+        return text.size();
     }
 
     bool done() const { return !broken_ && parser_.done(); }
     bool broken() const { return broken_; }
 
     void finish() {
-        if (!broken_ && !parser_.done()) {
-            fail(last_line_, "it ends in the middle; it may have been cut off");
-        }
+        if (!broken_ && !parser_.done()) fail("it ends in the middle; it may have been cut off");
         if (!broken_) {
             loader_.end_document(builder_.take_root());
             return;
         }
-        auto policies = sniffer_.take();
-        add_partial(policies);
-        loader_.unreadable(failed_line_, message_, policies);
+        loader_.unreadable(failed_line_, message_, sniffer_->take());
         loader_.abandon_document();
     }
 
   private:
-    void fail(std::uint32_t line, const std::string& reason) {
+    void take_item(Node node) {
+        // Only a map ends where the piece ends; behind anything else the next item has begun.
+        if (node.is_map()) {
+            held_.clear();
+            sniffer_.reset();
+        }
+        loader_.item(std::move(node));
+    }
+
+    /// Parses a piece of one line; gives how much belonged to the document.
+    std::size_t parse(std::string_view piece) {
+        hold(piece);
+        parser_.handler().line = line_;
+        json::error_code ec;
+        const std::size_t used = parser_.write_some(true, piece.data(), piece.size(), ec);
+        if (ec) {
+            fail(ec.message());
+            return piece.size();
+        }
+        return used;
+    }
+
+    /// Keeps what will have to be searched if the item it belongs to turns out to be broken. Of a
+    /// large one, which hardly ever comes, it is searched at once.
+    void hold(std::string_view piece) {
+        if (sniffer_) {
+            sniffer_->feed(piece, line_);
+            return;
+        }
+        if (held_.empty()) held_line_ = line_;
+        held_ += piece;
+        if (held_.size() > kHeldBytes) sniff_held();
+    }
+
+    void sniff_held() {
+        sniffer_.emplace();
+        sniffer_->feed(held_, held_line_);
+        held_.clear();
+    }
+
+    void fail(const std::string& reason) {
         broken_ = true;
-        failed_line_ = line;
+        failed_line_ = line_;
         if (!builder_.error().empty()) {
             message_ = builder_.error();
         } else if (parser_.handler().too_long) {
@@ -154,29 +193,17 @@ class JsonDocument::Impl {
         } else {
             message_ = "no JSON: " + reason;
         }
-    }
-
-    /// The object in which the text broke off, as far as it was read.
-    void add_partial(std::vector<SniffedPolicy>& policies) {
-        const Node partial = builder_.take_partial();
-        const std::string_view kind = partial.string_at("kind");
-        const bool grouped = partial.string_at("apiVersion").starts_with("networking.k8s.io/");
-        const Node* metadata = partial.find("metadata");
-        SniffedPolicy policy{.line = partial.line};
-        if (metadata != nullptr) policy = sniff_metadata(*metadata);
-        // The line that broke was searched as well.
-        if (!policies.empty() && policies.front().line == failed_line_) return;
-        if (kind == "NetworkPolicy" || (kind.empty() && grouped)) {
-            policies.insert(policies.begin(), policy);
-        }
+        if (!sniffer_) sniff_held();
     }
 
     ObjectLoader& loader_;
     TreeBuilder builder_;
     json::basic_parser<Handler> parser_;
-    JsonSniffer sniffer_{};
+    std::string held_{};  ///< Since the last complete item, when there is no sniffer.
+    std::uint32_t held_line_ = 0;
+    std::optional<JsonSniffer> sniffer_{};
+    std::uint32_t line_;
     bool broken_ = false;
-    std::uint32_t last_line_ = 0;
     std::uint32_t failed_line_ = 0;
     std::string message_{};
 };

@@ -53,6 +53,7 @@ void ObjectLoader::begin_document(std::uint32_t line) {
     list_version_.clear();
     pending_.clear();
     pending_nodes_ = pending_lost_ = 0;
+    unknown_items_ = false;
 }
 
 void ObjectLoader::head(const Node& partial) {
@@ -75,6 +76,17 @@ void ObjectLoader::item(Node node) {
     pending_.push_back(std::move(node));
 }
 
+/// Items of a typed list do not say what they are, so that policies among the lost ones leave no
+/// trace that could isolate.
+void ObjectLoader::check_lost_policies(std::uint32_t line) {
+    const bool may_be_policies =
+        list_kind_.empty() ? !pending_.empty() : list_kind_ == "NetworkPolicyList";
+    if (!std::exchange(unknown_items_, false) || !may_be_policies) return;
+    error(line, "network policies of this list are lost, and which pods they isolate is unknown",
+          "mend the list");
+    loaded_.unreadable = true;
+}
+
 void ObjectLoader::release_pending(const Node& root) {
     for (const Node& node : std::exchange(pending_, {})) object(node, 1);
     if (std::exchange(pending_lost_, 0) == 0) return;
@@ -85,14 +97,14 @@ void ObjectLoader::release_pending(const Node& root) {
 }
 
 void ObjectLoader::end_document(const Node& root) {
-    if (root.is_null() && items_ == 0) return;
+    if (root.is_map()) head(root);
+    check_lost_policies(document_line_);
     if (items_ == 0) {
-        object(root, 0);
+        if (!root.is_null()) object(root, 0);
         return;
     }
     // A root list has no header: its elements are objects of their own.
     if (root.is_map()) {
-        head(root);
         if (!is_list_kind(list_kind_)) {
             const Node* kind = root.find("kind");
             error(kind == nullptr ? document_line_ : kind->line,
@@ -111,6 +123,7 @@ void ObjectLoader::end_document(const Node& root) {
 }
 
 void ObjectLoader::abandon_document() {
+    check_lost_policies(document_line_);
     release_pending(Node{.line = document_line_});
 }
 
@@ -290,6 +303,7 @@ void ObjectLoader::unreadable(std::uint32_t line, const std::string& message,
           policies.empty() ? "mend it; nothing of it is in force"
                            : "mend it; what seem to be policies in it isolate meanwhile");
     for (const SniffedPolicy& policy : policies) put_unreadable(policy);
+    unknown_items_ = unknown_items_ || policies.empty();
 }
 
 /// Of a namespace that was not read only the name is known, so that selectors for other labels

@@ -46,6 +46,7 @@ class ObjectLoader {
     void children(const Node& list, std::size_t depth);
     void typed(const Node& node, const std::string& api_version, const std::string& kind,
                std::size_t depth);
+    void check_lost_policies(std::uint32_t line);
     void release_pending(const Node& root);
     bool repeats_header(const Node& node);
     void put_pod(const Node& node, bool known_version);
@@ -69,6 +70,7 @@ class ObjectLoader {
     std::vector<Node> pending_{};
     std::size_t pending_nodes_ = 0;
     std::size_t pending_lost_ = 0;
+    bool unknown_items_ = false;  ///< Something was unreadable and did not look like a policy.
     std::set<ObjectName>
         made_up_{};  ///< Policies whose names are guesses; real ones displace them.
 };

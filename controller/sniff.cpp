@@ -11,11 +11,6 @@ namespace podfence {
 
 namespace {
 
-constexpr std::string_view kPolicyKind = "NetworkPolicy";
-/// More policies than this in one unreadable piece isolate nothing that is not isolated already in
-/// any real case; it only bounds memory.
-constexpr std::size_t kMaxSniffed = 10'000;
-
 struct Line {
     std::string text;  ///< Without quotes, which are all the difference between YAML's spellings.
     std::size_t column;
@@ -157,48 +152,6 @@ SniffedPolicy sniff_metadata(const Node& metadata) {
     return {.ns = std::string(is_dns_label(ns) ? ns : std::string_view()),
             .name = std::string(is_dns_subdomain(name) ? name : std::string_view()),
             .line = metadata.line};
-}
-
-void JsonSniffer::feed(std::string_view text, std::uint32_t line) {
-    for (const char c : text) {
-        if (c == '\n') {
-            // No JSON string reaches over a line's end: a lost quote does no harm beyond its line.
-            in_string_ = escaped_ = false;
-        } else if (in_string_) {
-            if (!escaped_ && c == '"') {
-                in_string_ = false;
-                end_string(line);
-            } else {
-                escaped_ = !escaped_ && c == '\\';
-                if (token_.size() < 256) token_ += c;
-            }
-        } else if (c == '"') {
-            in_string_ = true;
-            escaped_ = false;
-            token_.clear();
-        } else if (c == ':') {
-            after_colon_ = true;
-        } else if (c == ',' || c == '{' || c == '}' || c == '[' || c == ']') {
-            after_colon_ = false;
-        }
-    }
-}
-
-void JsonSniffer::end_string(std::uint32_t line) {
-    if (!after_colon_) {
-        key_ = token_;
-        return;
-    }
-    after_colon_ = false;
-    if (key_ == "kind" && token_ == kPolicyKind && found_.size() < kMaxSniffed) {
-        found_.push_back({.line = line});
-    } else if (!found_.empty() && key_ == "name" && found_.back().name.empty() &&
-               is_dns_subdomain(token_)) {
-        found_.back().name = token_;
-    } else if (!found_.empty() && key_ == "namespace" && found_.back().ns.empty() &&
-               is_dns_label(token_)) {
-        found_.back().ns = token_;
-    }
 }
 
 }  // namespace podfence

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,27 +20,15 @@ struct SniffedPolicy {
     std::uint32_t line = 0;
 };
 
+inline constexpr std::string_view kPolicyKind = "NetworkPolicy";
+/// More policies than this in one unreadable piece isolate nothing that is not isolated already in
+/// any real case; it only bounds memory.
+inline constexpr std::size_t kMaxSniffed = 10'000;
+
 /// Policies by their top-level lines "kind: NetworkPolicy".
 std::vector<SniffedPolicy> sniff_yaml(const YamlText& text);
 
 /// From a `metadata` that was read before its object broke off or was refused.
 SniffedPolicy sniff_metadata(const Node& metadata);
-
-/// Looks for "kind": "NetworkPolicy" in JSON fed line by line; needs no well-formed input.
-class JsonSniffer {
-  public:
-    void feed(std::string_view text, std::uint32_t line);
-    std::vector<SniffedPolicy> take() { return std::move(found_); }
-
-  private:
-    void end_string(std::uint32_t line);
-
-    std::vector<SniffedPolicy> found_{};
-    std::string token_{};
-    std::string key_{};
-    bool in_string_ = false;
-    bool escaped_ = false;
-    bool after_colon_ = false;
-};
 
 }  // namespace podfence

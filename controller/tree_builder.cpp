@@ -310,20 +310,4 @@ bool TreeBuilder::alias(std::uint32_t line, std::string_view anchor) {
     return attach(std::move(copy));
 }
 
-Node TreeBuilder::take_partial() {
-    while (!stack_.empty()) {
-        Frame frame = std::move(stack_.back());
-        stack_.pop_back();
-        if (stack_.empty() || stack_.back().yields_items) {
-            stack_.clear();
-            return std::move(frame.node);
-        }
-        Frame& parent = stack_.back();
-        frame.node.key = std::exchange(parent.key, {});
-        parent.has_key = false;
-        parent.node.children.push_back(std::move(frame.node));
-    }
-    return std::move(root_);
-}
-
 }  // namespace podfence

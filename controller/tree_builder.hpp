@@ -64,8 +64,6 @@ class TreeBuilder {
     std::uint32_t error_line() const { return error_line_; }
     /// The root, without items; null when nothing was built.
     Node take_root() { return std::move(root_); }
-    /// After a failure: the object in which it happened as far as it was read.
-    Node take_partial();
 
   private:
     struct Frame {

@@ -1,0 +1,149 @@
+#include <catch2/catch.hpp>
+
+#include "test/support/input.hpp"
+
+using namespace podfence;
+using namespace podfence::test;
+
+namespace {
+
+const std::string kPolicyHead = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n";
+
+std::string names(const Loaded& loaded) {
+    std::string text;
+    for (const auto& [name, pod] : loaded.cluster.pods()) text += "pod " + to_string(name) + " ";
+    for (const auto& [name, ns] : loaded.cluster.namespaces()) text += "ns " + name + " ";
+    for (const auto& [name, policy] : loaded.cluster.policies()) {
+        text += "np " + to_string(name) + ":" + std::to_string(policy.pos.line) +
+                (policy.ingress && policy.egress && policy.ingress_rules.empty() ? "! " : " ");
+    }
+    return text;
+}
+
+std::string ns_doc(const std::string& name) {
+    return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n";
+}
+
+}  // namespace
+
+TEST_CASE("input: an error in one document leaves the others alone, and lines stay right") {
+    const std::string text = ns_doc("a") +                                      // 1-3
+                             "---\n" +                                          // 4
+                             "kind: [}\n" +                                     // 5
+                             "---\n" +                                          // 6
+                             kPolicyHead + "metadata: {name: p}\nspec: {}\n" +  // 7-10
+                             "---\nkey: 'unclosed\n" +                          // 11-12
+                             "---\n\tkind: Pod\n" +                             // 13-14
+                             "---\n" + ns_doc("b");
+    const Loaded loaded = load_text("t", text);
+    CAPTURE(all_problems(loaded));
+    CHECK(names(loaded) == "ns a ns b np default/p:7 ");
+    REQUIRE(count(loaded, Severity::error) >= 3);
+    CHECK(loaded.problems[0].pos.line == 5);
+    CHECK(loaded.problems[1].pos.line >= 12);
+    CHECK(loaded.problems[1].pos.line <= 13);
+}
+
+TEST_CASE("input: a policy that cannot be read isolates its namespace (D12)") {
+    struct Row {
+        std::string text;
+        const char* names;  // with '!': isolates in both directions and allows nothing
+    };
+    const Row row = GENERATE(values<Row>({
+        {kPolicyHead + "metadata:\n  name: p\n  namespace: shop\nspec: [}\n", "np shop/p:2! "},
+        {kPolicyHead + "metadata: {namespace: shop, name: p}\nspec: [}\n", "np shop/p:2! "},
+        {kPolicyHead + "metadata:\n  name: p\nspec: [}\n", "np default/p:2! "},
+        {kPolicyHead + "metadata:\n\tname: p\nspec: [}\n", "np default/unreadable-2! "},
+        {"metadata:\n  labels:\n    name: x\n    namespace: y\n  name: p\n  namespace: shop\n" +
+             kPolicyHead + "spec: [}\n",
+         "np shop/p:8! "},
+        {"kind: \"NetworkPolicy\" # comment\nspec: [}\n", "np default/unreadable-1:1! "},
+        {" kind: NetworkPolicy\nmetadata: {name: p}\nspec: {}\n", "np default/p:1! "},
+        {"{kind: NetworkPolicy, metadata: {name: p, namespace: shop}, spec: [}}\n",
+         "np shop/p:1! "},
+        {"apiVersion: networking.k8s.io/v1\nmetadata: {name: p}\nspec: {policyTypes: [}\n",
+         "np default/p:1! "},
+        // several, most often for want of a separator
+        {kPolicyHead + "metadata: {name: p}\nspec: {}\n" + kPolicyHead +
+             "metadata: {name: q, namespace: shop}\nspec: {}\n",
+         "np default/p:3! np shop/q:7! "},
+        {kPolicyHead + "metadata: {name: p}\nspec: [}\n" + kPolicyHead +
+             "metadata: {name: q, namespace: shop}\nspec: {}\n",
+         "np default/p:2! np shop/q:6! "},
+        // no policy: nothing to isolate
+        {"kind: Pod\nmetadata: {name: p}\nspec: [}\n", ""},
+        {"kind: ConfigMap\ndata:\n  x: |\n    kind: NetworkPolicy\n  y: [}\n", ""},
+        // JSON
+        {"{\"kind\": \"NetworkPolicy\", \"metadata\": {\"name\": \"p\", \"namespace\": \"shop\"}, "
+         "\"spec\": }",
+         "np shop/p:1! "},
+        {"{\n\"apiVersion\": \"networking.k8s.io/v1\",\n\"kind\": \"NetworkPolicy\",\n"
+         "\"metadata\": {\n\"name\": \"p\",\n\"namespace\": \"shop\"\n},\n\"spec\": {,}\n}\n",
+         "np shop/p:3! "},
+        {"{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\nx,\n{\"kind\": "
+         "\"NetworkPolicy\", \"metadata\": {\"name\": \"p\", \"namespace\": \"shop\"}},\n"
+         "{\"kind\": \"NetworkPolicy\", \"metadata\": {\"name\": \"q\"}}]}\n---\n" +
+             ns_doc("b"),
+         "ns b np default/q:4! np shop/p:3! "},
+        {"{\"kind\": \"NetworkPolicy\", \"metadata\": {\"name\": \"p\"}, \"spec\": {}",
+         "np default/p:1! "},
+        {R"({"metadata": {"labels": {"namespace": "x", "name": "y"}, "name": "p",
+             "namespace": "shop"}, "kind": "NetworkPolicy", "spec": })",
+         "np shop/p:2! "},
+        {R"({"kind": "NetworkPolicy", "metadata": {"labels": {"namespace": "x"}, "name": "p",
+             "namespace": "shop"}, "spec": {"podSelector": })",
+         "np shop/p:1! "},
+        // the error is in the very words that tell
+        {R"({"kind": NetworkPolicy, "metadata": {"name": "p", "namespace": "shop"}})",
+         "np shop/p:1! "},
+        {R"({"kind" "NetworkPolicy", "metadata": {"name": "p", "namespace": "shop"}})",
+         "np shop/p:1! "},
+        {R"({"kind": "NetworkPolicy, "metadata": {"name": "p", "namespace": "shop"}})",
+         "np shop/p:1! "},
+        {R"({"kind": "NetworkPolicy", "metadata": {"name": "p, "namespace": "shop"}})",
+         "np shop/unreadable-1:1! "},
+        {R"({"metadata": {"name": "p", "namespace": "shop", "kind": "NetworkPolicy"})",
+         "np default/unreadable-1:1! "},
+        {R"([{"kind": "NetworkPolicy", "metadata": {"name": "p"}, "spec": {"podSelector": {}},
+             {"kind": "NetworkPolicy", "metadata": {"name": "q", "namespace": "shop"}}])",
+         "np default/p:1! np shop/q:2! "},
+        {R"([{"kind": "NetworkPolicy", "metadata": {"name": "p"}, "spec": {}}, {"kind": "Pod" x
+             }, {"kind": "Pod", "metadata": {"name": "q", "namespace": "shop"}}])",
+         "np default/p:1! "},
+    }));
+    CAPTURE(row.text);
+    const Loaded loaded = load_text("t", row.text);
+    CAPTURE(all_problems(loaded));
+    CHECK(loaded.has_errors());
+    std::string expected = row.names;
+    if (expected == "np default/unreadable-2! ") expected = "np default/unreadable-2:2! ";
+    CHECK(names(loaded) == expected);
+}
+
+TEST_CASE("input: policies lost from a typed list make the input unknown, since nothing isolates") {
+    const std::string fine = "- metadata: {name: a}\n  spec: {podSelector: {}}\n";
+    const std::string broken = "- metadata: {name: b}\n  spec: [}\n";
+    const std::string head = "apiVersion: networking.k8s.io/v1\n";
+    const std::string kind = "kind: NetworkPolicyList\n";
+    for (const std::string& items : {broken, fine + broken}) {
+        CHECK(load_text("t", head + kind + "items:\n" + items).unreadable);
+        CHECK(load_text("t", head + "items:\n" + items + kind).unreadable);
+        CHECK_FALSE(load_text("t", head + "items:\n" + items + "kind: PodList\n").unreadable);
+    }
+    CHECK_FALSE(load_text("t", head + "items:\n" + fine + kind).unreadable);
+    CHECK(load_text("t", R"({"kind": "NetworkPolicyList", "items": [{"metadata": )").unreadable);
+    // What it is stands behind the break.
+    CHECK(load_text("t", R"({"items": [{"metadata": {"name": "a"}}, {"metadata": )").unreadable);
+    CHECK_FALSE(load_text("t", R"({"kind": "PodList", "items": [{"metadata": )").unreadable);
+}
+
+TEST_CASE("input: guessed names displace nothing and are displaced by nothing") {
+    const std::string broken = kPolicyHead + "metadata: {name: p}\nspec: [}\n";
+    const std::string fine = kPolicyHead + "metadata: {name: p}\nspec: {policyTypes: [Ingress]}\n";
+    for (const std::string& text : {broken + "---\n" + fine, fine + "---\n" + broken}) {
+        const Loaded loaded = load_text("t", text);
+        CAPTURE(all_problems(loaded));
+        REQUIRE(loaded.cluster.policies().size() == 2);
+        CHECK_FALSE(loaded.cluster.policies().at({"default", "p"}).egress);
+    }
+}
