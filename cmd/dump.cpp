@@ -66,7 +66,8 @@ void print_text(Output& out, const Dumped& dumped) {
     for (std::string line; std::getline(text, line);) {
         if (const std::string chain = name_in(line, "chain"); !chain.empty()) {
             const auto origin = dumped.origins.find(chain);
-            if (origin != dumped.origins.end()) {
+            // Hooks and chains of denial come from no policy; their own comments say what they are.
+            if (origin != dumped.origins.end() && !origin->second.policies.empty()) {
                 out.line(margin_of(line) +
                          out.paint(Tone::dim, "# " + printable(text_of(origin->second))));
             }

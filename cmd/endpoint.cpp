@@ -10,25 +10,48 @@ namespace {
 constexpr std::uint8_t kIcmp = 1;
 constexpr std::uint8_t kIcmp6 = 58;
 
-/// The pod whose name is nearest to what was typed; of another namespace, too.
-std::string nearest_pod(const Cluster& cluster, const std::string& typed) {
-    const std::string short_name = typed.substr(typed.find('/') + 1);
-    std::vector<std::string> names;
-    for (const auto& [name, pod] : cluster.pods()) {
-        if (name.name == short_name) return to_string(name);
-        names.push_back(to_string(name));
+/// More are counted: a list is read, a catalogue is not.
+constexpr std::size_t kPodsListedMax = 8;
+
+/// "a/web, b/web and 3 more"
+std::string list_of(const std::vector<std::string>& names) {
+    std::string text;
+    for (std::size_t i = 0; i < std::min(names.size(), kPodsListedMax); ++i) {
+        text += (i == 0 ? "" : ", ") + names[i];
     }
-    return nearest(typed, names);
+    if (names.size() > kPodsListedMax) {
+        text += " and " + with_thousands(names.size() - kPodsListedMax) + " more";
+    }
+    return text;
+}
+
+/// What was probably meant: pods of that name in whatever namespace, else the nearest name, else
+/// what there is in the namespace, else what there is.
+std::string hint_for(const Cluster& cluster, const std::string& typed) {
+    const auto slash = typed.find('/');
+    const std::string ns = slash == std::string::npos ? "" : typed.substr(0, slash);
+    const std::string short_name = slash == std::string::npos ? typed : typed.substr(slash + 1);
+    std::vector<std::string> all;
+    std::vector<std::string> of_name;
+    std::vector<std::string> of_namespace;
+    for (const auto& [name, pod] : cluster.pods()) {
+        all.push_back(to_string(name));
+        if (name.name == short_name) of_name.push_back(all.back());
+        if (name.ns == ns) of_namespace.push_back(all.back());
+    }
+    if (of_name.size() == 1) return "did you mean '" + of_name.front() + "'?";
+    if (!of_name.empty()) return "pods of that name: " + list_of(of_name);
+    if (const std::string meant = nearest(typed, all); !meant.empty()) {
+        return "did you mean '" + meant + "'?";
+    }
+    if (!of_namespace.empty()) return "pods of namespace " + ns + ": " + list_of(of_namespace);
+    return all.empty() ? "the input holds no pod" : "pods in the input: " + list_of(all);
 }
 
 Outcome<Endpoint> no_such_pod(Terminal& terminal, const Cluster& cluster, const std::string& typed,
                               const std::string& what) {
     terminal.error(what);
-    if (const std::string meant = nearest_pod(cluster, typed); !meant.empty()) {
-        terminal.hint("did you mean '" + meant + "'?");
-    } else {
-        terminal.hint(count_of(cluster.pods().size(), "pod") + " in the input");
-    }
+    terminal.hint(hint_for(cluster, typed));
     return Exit::usage;
 }
 

@@ -53,8 +53,14 @@ Exit no_such_port(Terminal& terminal, const Explained& explained, const PortQuer
 /// Which ports were judged, when the command line did not say.
 void remark_on_targets(Explained& explained, const PortQuery& query, Targets& targets) {
     if (targets.assumed) {
-        explained.remarks.push_back(explained.to.text + " declares no ports: judged on " +
-                                    to_string(targets.list.front()) + "; --port chooses another");
+        const Target& assumed = targets.list.front();
+        std::string why = "without --port";
+        if (const Pod* pod = explained.to.pod; pod != nullptr) {
+            why = explained.to.text + " declares no " +
+                  (pod->ports.empty() ? "ports:" : protocol_name(assumed.protocol) + " port:");
+        }
+        explained.remarks.push_back(why + " judged on " + to_string(assumed) +
+                                    "; --port chooses another");
     } else if (!query.number && query.name.empty() && !query.icmp) {
         explained.remarks.push_back("without --port the ports that " + explained.to.text +
                                     " declares are judged");
@@ -98,6 +104,9 @@ Outcome<Explained> judge(Terminal& terminal, const Cluster& cluster,
                  .why = explain(cluster, flow,
                                 {.pod_to_node_enforced = options.pod_to_node_enforced})});
         }
+    }
+    if (explained.from.pod == nullptr && explained.to.pod == nullptr) {
+        explained.remarks.emplace_back("neither end is a pod: policies say nothing about this");
     }
     if (!families_shared) {
         terminal.error(explained.from.text + " and " + explained.to.text +

@@ -53,9 +53,61 @@ void print_live(Output& out, const LiveVerdict& live) {
     }
 }
 
-std::string name_with(const Endpoint& endpoint, const Address& address) {
-    const std::string text = to_string(address);
-    return endpoint.text == text ? text : endpoint.text + " (" + text + ")";
+/// Flows of which the same is said: to one port, by IPv4 and by IPv6.
+struct Block {
+    std::vector<const JudgedFlow*> flows{};
+    std::vector<ReasonLine> egress{};
+    std::vector<ReasonLine> ingress{};
+
+    const JudgedFlow& first() const { return *flows.front(); }
+    /// What the kernel does is told of each family by itself, since each has rules of its own.
+    bool takes(const Block& other) const {
+        return first().target == other.first().target && egress == other.egress &&
+               ingress == other.ingress && !first().live && !other.first().live;
+    }
+};
+
+std::vector<Block> blocks_of(const Explained& explained) {
+    std::vector<Block> blocks;
+    for (const JudgedFlow& flow : explained.flows) {
+        Block block{.flows = {&flow},
+                    .egress = reasons(flow.why.egress, Direction::egress),
+                    .ingress = reasons(flow.why.ingress, Direction::ingress)};
+        const auto same = std::find_if(blocks.begin(), blocks.end(),
+                                       [&](const Block& known) { return known.takes(block); });
+        if (same == blocks.end()) {
+            blocks.push_back(std::move(block));
+        } else {
+            same->flows.push_back(&flow);
+        }
+    }
+    return blocks;
+}
+
+/// "shop/db (10.1.0.4, fd00:1::4)", or the address alone where that is all there is.
+std::string name_with(const Endpoint& endpoint, const std::vector<Address>& addresses) {
+    std::string texts;
+    for (const Address& address : addresses) {
+        texts += (texts.empty() ? "" : ", ") + to_string(address);
+    }
+    return endpoint.text == texts ? texts : endpoint.text + " (" + texts + ")";
+}
+
+void print(Output& out, const Explained& explained, const Block& block) {
+    std::vector<Address> sources;
+    std::vector<Address> destinations;
+    for (const JudgedFlow* flow : block.flows) {
+        sources.push_back(flow->why.flow.source);
+        destinations.push_back(flow->why.flow.destination);
+    }
+    const JudgedFlow& flow = block.first();
+    const std::string port =
+        to_string(flow.target) + (flow.target.name.empty() ? "" : " (" + flow.target.name + ")");
+    out.line(verdict(out, flow.why.allowed()) + "  " + name_with(explained.from, sources) + " -> " +
+             name_with(explained.to, destinations) + "  " + out.paint(Tone::strong, port));
+    print(out, block.egress);
+    print(out, block.ingress);
+    if (flow.live) print_live(out, *flow.live);
 }
 
 }  // namespace
@@ -64,7 +116,8 @@ void print_text(Output& out, const Explained& explained) {
     const auto denied = static_cast<std::size_t>(
         std::count_if(explained.flows.begin(), explained.flows.end(),
                       [](const JudgedFlow& flow) { return !flow.why.allowed(); }));
-    if (explained.flows.size() > 1) {
+    const auto blocks = blocks_of(explained);
+    if (blocks.size() > 1) {
         const bool mixed = denied != 0 && denied != explained.flows.size();
         std::string line =
             verdict(out, denied == 0) + "  " + explained.from.text + " -> " + explained.to.text;
@@ -77,20 +130,11 @@ void print_text(Output& out, const Explained& explained) {
     for (const std::string& remark : explained.remarks) {
         out.line(out.paint(Tone::dim, "note: " + remark));
     }
-    for (const JudgedFlow& flow : explained.flows) {
-        if (&flow != &explained.flows.front() || explained.flows.size() > 1 ||
-            !explained.remarks.empty()) {
-            out.line("");
-        }
-        const std::string port = to_string(flow.target) +
-                                 (flow.target.name.empty() ? "" : " (" + flow.target.name + ")");
-        out.line(verdict(out, flow.why.allowed()) + "  " +
-                 name_with(explained.from, flow.why.flow.source) + " -> " +
-                 name_with(explained.to, flow.why.flow.destination) + "  " +
-                 out.paint(Tone::strong, port));
-        print(out, reasons(flow.why.egress, Direction::egress));
-        print(out, reasons(flow.why.ingress, Direction::ingress));
-        if (flow.live) print_live(out, *flow.live);
+    bool something_above = blocks.size() > 1 || !explained.remarks.empty();
+    for (const Block& block : blocks) {
+        if (something_above) out.line("");
+        something_above = true;
+        print(out, explained, block);
     }
 }
 

@@ -176,6 +176,11 @@ Outcome<std::vector<const Pod*>> choose_pods(Terminal& terminal, const Input& in
     }
     if (pods.empty()) {
         terminal.error("no pod with an address of its own in the input");
+        if (!cluster.pods().empty()) {
+            terminal.hint(count_of(cluster.pods().size(), "pod") +
+                          " without status.podIP: policies are judged on running pods, as "
+                          "'kubectl get pods -A -o yaml' prints them");
+        }
         return Exit::usage;
     }
     if (pods.size() > kMatrixPodsMax) {

@@ -26,7 +26,8 @@ std::string to_string(const Flow& flow);
 
 /// One item of a rule's from, to or ports.
 struct ItemOutcome {
-    std::string item;  ///< "pods app=web in this namespace", "10.0.0.0/8", "http/TCP (=8080)"
+    std::string
+        item;  ///< "pods app=web in this namespace", "10.0.0.0/8", "http/TCP (8080 on ns/pod)"
     bool matches = false;
     std::string
         lacks{};  ///< Why not: "pod shop/api has app=api, not app=web"; empty if it matches.

@@ -100,6 +100,17 @@ namespace explain_detail {
 
 namespace {
 
+std::string join(const std::vector<std::string>& items, const char* separator, std::size_t max) {
+    std::string joined;
+    for (std::size_t i = 0; i < std::min(items.size(), max); ++i) {
+        joined += (i == 0 ? "" : separator) + items[i];
+    }
+    if (items.size() > max) {
+        joined += separator + std::to_string(items.size() - max) + " more";
+    }
+    return joined;
+}
+
 std::string lacks(const Question& question, const ObjectName& policy, const PodPeer& peer) {
     const Pod* pod = question.other_pod();
     if (pod == nullptr) return to_string(question.other_address()) + " is no pod's address";
@@ -112,6 +123,10 @@ std::string lacks(const Question& question, const ObjectName& policy, const PodP
         const auto seen = question.cluster.namespaces().find(ns);
         if (seen == question.cluster.namespaces().end()) {  // N29
             return "the labels of namespace " + ns + " are not known (no such Namespace was read)";
+        }
+        if (const auto* names = names_asked(*peer.namespaces)) {
+            return "namespace " + ns + (names->size() == 1 ? " is not " : " is none of ") +
+                   join(*names, ", ", kPeersInNoteMax);
         }
         return "namespace " + ns + " " + failure(*peer.namespaces, seen->second.labels);
     }
@@ -144,7 +159,7 @@ std::string lacks(const Question& question, const PolicyPort& port) {
     return "the port is " + std::to_string(question.flow.port);
 }
 
-/// "5432/TCP", "http/TCP (=8080)", "http/TCP (not a port of pod shop/db)".
+/// "5432/TCP", "http/TCP (8080 on shop/web)", "http/TCP (not a port of pod shop/db)".
 std::string item_text(const Question& question, const PolicyPort& port) {
     std::string text = to_string(port);
     const auto* named = std::get_if<NamedPort>(&port.port);
@@ -154,20 +169,9 @@ std::string item_text(const Question& question, const PolicyPort& port) {
         return text + " (" + to_string(question.flow.destination) + " is no pod's address)";
     }
     if (const auto number = find_port(*pod, named->name, port.protocol)) {
-        return text + " (=" + std::to_string(*number) + ")";
+        return text + " (" + std::to_string(*number) + " on " + to_string(pod->name) + ")";
     }
     return text + " (not a port of pod " + to_string(pod->name) + ")";
-}
-
-std::string join(const std::vector<std::string>& items, const char* separator, std::size_t max) {
-    std::string joined;
-    for (std::size_t i = 0; i < std::min(items.size(), max); ++i) {
-        joined += (i == 0 ? "" : separator) + items[i];
-    }
-    if (items.size() > max) {
-        joined += separator + std::to_string(items.size() - max) + " more";
-    }
-    return joined;
 }
 
 const ItemOutcome* first_match(const std::vector<ItemOutcome>& items) {
@@ -195,7 +199,10 @@ std::string port_note(const Flow& flow, const PolicyRule& rule, const RuleOutcom
     if (outcome.ports.empty()) return "no port of this rule could be understood";  // D12
     if (const ItemOutcome* match = first_match(outcome.ports)) {
         const std::string port = port_text(flow);
-        return "port " + port + (match->item == port ? "" : " is in " + match->item);
+        const auto& matching = rule.ports[static_cast<std::size_t>(match - outcome.ports.data())];
+        const bool named = std::holds_alternative<NamedPort>(matching.port);
+        return "port " + port +
+               (match->item == port ? "" : (named ? " is " : " is in ") + match->item);
     }
     if (!has_ports(flow.protocol)) {  // D3
         return port_text(flow) + " is allowed only by rules without ports";

@@ -69,12 +69,22 @@ std::string to_string(const LabelSelector& selector) {
     return text;
 }
 
+const std::vector<std::string>* names_asked(const LabelSelector& namespaces) {
+    if (namespaces.requirements.size() != 1) return nullptr;
+    const Requirement& only = namespaces.requirements.front();
+    return only.key == kNamespaceNameLabel && only.op == SelectorOp::in ? &only.values : nullptr;
+}
+
 std::string to_string(const PodPeer& peer) {
     const bool all_pods = !peer.pods || peer.pods->requirements.empty();
     std::string text = all_pods ? "all pods" : "pods " + to_string(*peer.pods);
     if (!peer.namespaces) return text + " of this namespace";
     if (peer.namespaces->requirements.empty()) return text + " in all namespaces";
-    return text + " in namespaces " + to_string(*peer.namespaces);
+    const auto* names = names_asked(*peer.namespaces);
+    if (names == nullptr) return text + " in namespaces " + to_string(*peer.namespaces);
+    text += names->size() == 1 ? " in namespace " : " in namespaces ";
+    for (const auto& name : *names) text += (&name == &names->front() ? "" : ",") + name;
+    return text;
 }
 
 std::string to_string(const IpBlock& block) {

@@ -39,26 +39,20 @@ void hash(NameHash& out, const BoundPeer& bound) {
     }
 }
 
-void hash(NameHash& out, const nft::RangeSet& ranges) {
-    out.add(ranges.ranges().size());
-    for (const auto& range : ranges.ranges()) out.add(to_string(range));
-}
-
 std::string describe(const BoundPeer& bound) {
     if (bound.own_ns.empty()) return to_string(bound.peer);
     const bool all = !bound.peer.pods || bound.peer.pods->requirements.empty();
-    return (all ? "all pods" : "pods " + to_string(*bound.peer.pods)) + " in " + bound.own_ns;
+    return (all ? "all pods" : "pods " + to_string(*bound.peer.pods)) + " in namespace " +
+           bound.own_ns;
 }
 
 /// The selectors alone: what a name has room for.
 std::string brief(const BoundPeer& bound) {
     std::string text = bound.own_ns;
     if (bound.peer.namespaces) {
-        const auto& requirements = bound.peer.namespaces->requirements;
-        const bool one_name =
-            requirements.size() == 1 && requirements.front().key == kNamespaceNameLabel &&
-            requirements.front().op == SelectorOp::in && requirements.front().values.size() == 1;
-        text = one_name ? requirements.front().values.front() : to_string(*bound.peer.namespaces);
+        const auto* names = names_asked(*bound.peer.namespaces);
+        text = names != nullptr && names->size() == 1 ? names->front()
+                                                      : to_string(*bound.peer.namespaces);
     }
     if (bound.peer.pods) text += "." + to_string(*bound.peer.pods);
     return text;
@@ -192,16 +186,17 @@ std::vector<SetRef> SetPool::block_sets(const std::vector<IpBlock>& blocks) {
     if (!added) return entry->second;
 
     std::vector<nft::Range> all;
-    std::vector<std::string> texts;
+    std::array<std::vector<std::string>, 2> texts;
+    NameHash name;
     for (const auto& block : blocks) {
         const auto ranges = ranges_of(block);
         all.insert(all.end(), ranges.ranges().begin(), ranges.ranges().end());
-        texts.push_back(to_string(block));
+        auto text = to_string(block);
+        name.add(text);
+        texts[static_cast<std::size_t>(block.cidr.family())].push_back(std::move(text));
     }
     const auto ranges = nft::RangeSet::of(std::move(all));
-    NameHash name;
-    hash(name, ranges);
-    const auto base = make_name("blocks", name, texts.front());
+    const auto base = make_name("blocks", name, to_string(blocks.front()));
     for (const auto family : kFamilies) {
         nft::Set set{.spec = {.key = {address_type(family)}, .interval = true}};
         for (const auto& range : ranges.ranges()) {
@@ -209,7 +204,7 @@ std::vector<SetRef> SetPool::block_sets(const std::vector<IpBlock>& blocks) {
             set.elements.push_back({address_key(range.first), address_key(range.last)});
         }
         if (set.elements.empty()) continue;
-        set.spec.comment = std::to_string(set.elements.size()) + " ranges of ipBlocks";
+        set.spec.comment = make_comment(texts[static_cast<std::size_t>(family)]);
         const auto full = base + "-" + std::string(family_suffix(family));
         table_.sets.emplace(full, std::move(set));
         entry->second.push_back({.family = family, .name = full});

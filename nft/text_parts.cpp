@@ -41,7 +41,8 @@ struct NumberName {
 };
 
 /// As nft takes them from /etc/protocols; only those that policies are about.
-constexpr std::array kProtocols{NumberName{1, "icmp"}, NumberName{6, "tcp"}, NumberName{17, "udp"},
+constexpr std::array kProtocols{NumberName{1, "icmp"},       NumberName{2, "igmp"},
+                                NumberName{6, "tcp"},        NumberName{17, "udp"},
                                 NumberName{58, "ipv6-icmp"}, NumberName{132, "sctp"}};
 
 /// nft's own names (icmp6_type_tbl in nftables' src/proto.c).

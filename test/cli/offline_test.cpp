@@ -171,6 +171,46 @@ TEST_CASE("explain refuses ends and ports that do not exist, and helps", "[cli]"
     CHECK(explain("shop/backend", "shop/db", {"--port", "65536"}).status == 2);
 }
 
+TEST_CASE("explain says once what holds for both address families", "[cli]") {
+    const auto both = explain("shop/frontend", "shop/backend", {"--port", "8080"});
+    CHECK(contains(both.out,
+                   "DENIED  shop/frontend (10.1.0.2, fd00:1::2) -> shop/backend (10.1.0.3, "
+                   "fd00:1::3)  8080/TCP"));
+    CHECK(both.out.find("DENIED  ") == both.out.rfind("DENIED  "));
+    CHECK(test::json_of(explain("shop/frontend", "shop/backend", {"--port", "8080", "-o", "json"}))
+              .at("flows")
+              .as_array()
+              .size() == 2);
+    // ICMP and ICMPv6 are two protocols: what is said of them differs.
+    const auto icmp = explain("shop/frontend", "shop/backend", {"--protocol", "icmp"});
+    CHECK(contains(icmp.out, "  ICMP\n"));
+    CHECK(contains(icmp.out, "  ICMPv6\n"));
+}
+
+TEST_CASE("a pod that is not there is met with those that are", "[cli]") {
+    CHECK(contains(explain("backend", "shop/db").err, "did you mean 'shop/backend'?"));
+    CHECK(contains(explain("monitoring/qwertz", "shop/db").err,
+                   "pods of namespace monitoring: monitoring/prometheus"));
+    CHECK(contains(explain("qwertz", "shop/db").err,
+                   "pods in the input: monitoring/prometheus, shop/backend, "));
+    const std::string twins = R"(
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: a}, status: {podIP: 10.0.0.1}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: b}, status: {podIP: 10.0.0.2}}
+)";
+    CHECK(contains(
+        run_podfence({"explain", "-f", "-", "--from", "web", "--to", "192.0.2.1"}, twins).err,
+        "pods of that name: a/web, b/web"));
+    CHECK(contains(explain("192.0.2.1", "192.0.2.2").out, "neither end is a pod"));
+}
+
+TEST_CASE("matrix of pods that never ran says what is missing", "[cli]") {
+    const auto run = run_podfence({"matrix", "-f", "-"},
+                                  "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: b}}");
+    CHECK(run.status == 2);
+    CHECK(contains(run.err, "1 pod without status.podIP"));
+}
+
 TEST_CASE("matrix prints who can reach whom", "[cli]") {
     const auto run = with_shop({"matrix", "--port", "5432"});
     CHECK(run.status == 0);

@@ -85,9 +85,9 @@ TEST_CASE("Ports that match and ports that do not", "[explain]") {
     CHECK(port_note(rule(), 80) == "any port");
     CHECK(port_note(rule().port(80), 80) == "port 80/TCP");
     CHECK(port_note(rule().ports(80, 90), 85) == "port 85/TCP is in 80-90/TCP");
-    CHECK(port_note(rule().port("http"), 8080) == "port 8080/TCP is in http/TCP (=8080)");
+    CHECK(port_note(rule().port("http"), 8080) == "port 8080/TCP is http/TCP (8080 on shop/db)");
     CHECK(port_note(rule().port(5432).port("http"), 5433) ==
-          "port 5433/TCP is not among 5432/TCP, http/TCP (=8080)");
+          "port 5433/TCP is not among 5432/TCP, http/TCP (8080 on shop/db)");
     CHECK(port_note(rule().port("dns", Protocol::udp), 53, kUdp) ==
           "port 53/UDP is not among dns/UDP (not a port of pod shop/db)");
     CHECK(port_note(rule().all_ports(), 0, kIcmp) == "ICMP is allowed only by rules without ports");
