@@ -46,7 +46,7 @@ Exit run_version(Terminal& terminal, const OutputOptions& options) {
                            {"libraries",
                             {{"libnftnl", PODFENCE_NFTNL_VERSION},
                              {"libmnl", PODFENCE_MNL_VERSION},
-                             {"yaml-cpp", PODFENCE_YAML_VERSION},
+                             {"libyaml", PODFENCE_YAML_VERSION},
                              {"boost", boost_version()},
                              {"cli11", CLI11_VERSION}}}});
         return Exit::fine;
@@ -56,7 +56,7 @@ Exit run_version(Terminal& terminal, const OutputOptions& options) {
     out.line("kernel     " + kernel);
     out.line("nftables   " + versions.nftables);
     out.line("built with GCC " __VERSION__ ", libnftnl " PODFENCE_NFTNL_VERSION
-             ", libmnl " PODFENCE_MNL_VERSION ", yaml-cpp " PODFENCE_YAML_VERSION ", Boost " +
+             ", libmnl " PODFENCE_MNL_VERSION ", libyaml " PODFENCE_YAML_VERSION ", Boost " +
              boost_version() + ", CLI11 " CLI11_VERSION);
     return Exit::fine;
 }

@@ -17,7 +17,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// What fields below a dropped one may nest; the builder's own limit is lower.
+/// The builder's own limit is lower and has the better words.
 constexpr std::size_t kParserDepth = 2 * limits::kDepth;
 
 /// Of an item that may turn out to be broken; more than almost all have.
@@ -84,7 +84,9 @@ class Handler {
         return check(!too_long, ec);
     }
     bool scalar(Node::Kind kind, json::error_code& ec) {
-        return check(builder->scalar(line, kind, std::exchange(text_, {})), ec);
+        const bool fine = builder->scalar(line, kind, text_);
+        text_.clear();
+        return check(fine, ec);
     }
     /// Any code stops the parser; the builder knows the reason.
     static bool check(bool fine, json::error_code& ec) {

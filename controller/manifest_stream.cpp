@@ -114,16 +114,26 @@ void ManifestStream::start_yaml() {
 void ManifestStream::take_text(std::string_view piece) {
     const bool whole = piece.ends_with('\n');
     if (whole) piece.remove_suffix(1);
+    if (whole && partial_.empty()) {
+        take_line(piece);
+        return;
+    }
     if (!overlong_) partial_ += piece;
     // The line is then longer than an object may be: what is kept of it suffices to see that.
     overlong_ = partial_.size() > limits::kObjectBytes;
-    if (whole) end_line();
+    if (whole) end_partial();
 }
 
-void ManifestStream::end_line() {
-    std::string text = std::exchange(partial_, {});
+void ManifestStream::end_partial() {
     overlong_ = false;
-    if (text.ends_with('\r')) text.pop_back();
+    take_line(partial_);
+    // Keeps its memory for the next one, unless that is unusually much.
+    partial_.clear();
+    if (partial_.capacity() > limits::kReadBytes) partial_.shrink_to_fit();
+}
+
+void ManifestStream::take_line(std::string_view text) {
+    if (text.ends_with('\r')) text.remove_suffix(1);
     if (mode_ == Mode::yaml && (is_document_start(text) || is_document_end(text))) {
         yaml_.finish();
         mode_ = Mode::between;
@@ -154,7 +164,7 @@ std::size_t ManifestStream::take_json(std::string_view piece) {
 void ManifestStream::finish() {
     // Only a brace came: whatever it starts is incomplete.
     if (!opening_.empty()) start_yaml();
-    if (!partial_.empty()) end_line();
+    if (!partial_.empty()) end_partial();
     if (json_) {
         json_->finish();
         json_.reset();

@@ -33,7 +33,8 @@ class ManifestStream {
     void start_json();
     void start_yaml();
     void take_text(std::string_view piece);
-    void end_line();
+    void end_partial();
+    void take_line(std::string_view text);
     std::size_t take_json(std::string_view piece);
     void fail(const std::string& message, const std::string& remedy);
 

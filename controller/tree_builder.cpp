@@ -155,16 +155,16 @@ void TreeBuilder::start_item_if_due() {
     }
 }
 
-bool TreeBuilder::scalar(std::uint32_t line, Node::Kind kind, std::string text,
+bool TreeBuilder::scalar(std::uint32_t line, Node::Kind kind, std::string_view text,
                          std::string_view anchor) {
     if (skipped_depth_ > 0) return true;
     start_item_if_due();
     if (!count(line, 1, text.size())) return false;
-    Node node{.text = std::move(text), .line = line, .kind = kind};
+    const bool key = wants_key();
+    if (!key && options_.drop_irrelevant && is_irrelevant(path_)) return attach({.line = line});
+    Node node{.text = std::string(text), .line = line, .kind = kind};
     if (!anchor.empty() && !remember(std::string(anchor), node)) return false;
-    if (wants_key()) return take_key(line, kind, std::move(node.text));
-    if (options_.drop_irrelevant && is_irrelevant(path_)) node = Node{.line = line};
-    return attach(std::move(node));
+    return key ? take_key(line, kind, std::move(node.text)) : attach(std::move(node));
 }
 
 bool TreeBuilder::merge_key(std::uint32_t line) {
@@ -175,6 +175,9 @@ bool TreeBuilder::merge_key(std::uint32_t line) {
 }
 
 bool TreeBuilder::begin(std::uint32_t line, Node::Kind kind, std::string_view anchor) {
+    if (stack_.size() + skipped_depth_ >= limits::kDepth) {
+        return fail(line, "nesting deeper than " + std::to_string(limits::kDepth) + " levels");
+    }
     if (skipped_depth_ > 0) {
         ++skipped_depth_;
         return true;
@@ -182,9 +185,6 @@ bool TreeBuilder::begin(std::uint32_t line, Node::Kind kind, std::string_view an
     start_item_if_due();
     if (!count(line, 1, 0)) return false;
     if (wants_key()) return take_key(line, kind, {});
-    if (stack_.size() >= limits::kDepth) {
-        return fail(line, "nesting deeper than " + std::to_string(limits::kDepth) + " levels");
-    }
     if (options_.drop_irrelevant && is_irrelevant(path_)) {
         skipped_depth_ = 1;
         return attach(Node{.line = line});
@@ -294,8 +294,12 @@ bool TreeBuilder::alias(std::uint32_t line, std::string_view anchor) {
     PODFENCE_CHECK(options_.anchors != nullptr);
     Anchors& anchors = *options_.anchors;
     const auto found = anchors.values.find(anchor);
-    if (open_anchors_.contains(anchor) || found == anchors.values.end()) {
+    if (open_anchors_.contains(anchor)) {
         return fail(line, "the YAML alias *" + std::string(anchor) + " inside its own anchor");
+    }
+    if (found == anchors.values.end()) {
+        return fail(line,
+                    "the YAML alias *" + std::string(anchor) + " without an anchor before it");
     }
     const Anchors::Value& value = found->second;
     anchors.expanded_nodes += value.nodes;

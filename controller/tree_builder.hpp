@@ -50,7 +50,7 @@ class TreeBuilder {
     TreeBuilder(OnItem on_item, Options options);
 
     /// A scalar, or the key of the next member when a map waits for one. `anchor` names it.
-    bool scalar(std::uint32_t line, Node::Kind kind, std::string text,
+    bool scalar(std::uint32_t line, Node::Kind kind, std::string_view text,
                 std::string_view anchor = {});
     /// The unquoted key "<<": the next value's members are merged into the map.
     bool merge_key(std::uint32_t line);

@@ -18,7 +18,7 @@ bool says_what_it_is(std::string_view line) {
            content.starts_with("name") || content.starts_with("apiVersion");
 }
 
-/// YAML allows no control character but tab and line ends. yaml-cpp takes 0x04 for the end.
+/// YAML allows no control character but tab and line ends.
 std::size_t find_control(std::string_view text) {
     const auto found = std::find_if(text.begin(), text.end(), [](char c) {
         const auto byte = static_cast<unsigned char>(c);

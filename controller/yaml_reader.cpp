@@ -1,174 +1,186 @@
 #include "controller/yaml_reader.hpp"
 
-#include <istream>
-#include <streambuf>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/mark.h>
-#include <yaml-cpp/parser.h>
+#include <yaml.h>
 
 #include "controller/limits.hpp"
+#include "nft/error.hpp"
 
 namespace podfence {
 
 namespace {
 
-/// Reads from memory without a copy.
-class ViewBuffer : public std::streambuf {
-  public:
-    explicit ViewBuffer(std::string& text) {
-        setg(text.data(), text.data(), text.data() + text.size());
-    }
-};
-
-/// Leaves yaml-cpp's parser; caught in parse_yaml.
-struct Stopped {};
-
-/// Values an anchor of an earlier entry stands for, defined again in front of the text: yaml-cpp
-/// resolves names itself and refuses those it has not seen. Their events are passed over.
-struct Prelude {
-    std::string text;
-    std::size_t entries = 0;
-};
-
-class Events : public YAML::EventHandler {
-  public:
-    Events(TreeBuilder& builder, const LineMap& lines, const Prelude& prelude)
-        : builder_(builder), lines_(lines), prelude_(prelude) {}
-
-    void OnDocumentStart(const YAML::Mark& mark) override {
-        if (std::exchange(started_, true)) {
-            fail(mark, "no YAML: text behind the end of the document");
-        }
-    }
-    void OnDocumentEnd() override {}
-
-    void OnAnchor(const YAML::Mark& /*mark*/, const std::string& name) override {
-        names_.push_back(name);
-    }
-
-    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-        scalar(mark, Node::Kind::null, {}, anchor);
-    }
-
-    void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-        check(builder_.alias(line(mark), name(anchor)));
-    }
-
-    void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  const std::string& value) override {
-        if (tag == "?" && value == "<<" && builder_.wants_key()) {
-            check(builder_.merge_key(line(mark)));
-            return;
-        }
-        const Node::Kind kind = kind_of(tag, value);
-        scalar(mark, kind, kind == Node::Kind::null ? std::string() : value, anchor);
-    }
-
-    void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
-                         YAML::EmitterStyle::value /*style*/) override {
-        // The prelude's entries stand in front of the text's only one, in the same list.
-        check(builder_.begin(line(mark), Node::Kind::list, name(anchor)));
-    }
-    void OnSequenceEnd() override { check(builder_.end()); }
-
-    void OnMapStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
-                    YAML::EmitterStyle::value /*style*/) override {
-        check(builder_.begin(line(mark), Node::Kind::map, name(anchor)));
-    }
-    void OnMapEnd() override { check(builder_.end()); }
-
-    const std::string& message() const { return message_; }
-    std::uint32_t failed_line() const { return failed_line_; }
-    /// Whether the parser gave a document at all.
-    bool started() const { return started_; }
-
-  private:
-    static Node::Kind kind_of(const std::string& tag, const std::string& value) {
-        if (tag == "?") return kind_of_plain(value);
-        constexpr std::string_view kCore = "tag:yaml.org,2002:";
-        if (!tag.starts_with(kCore)) return Node::Kind::string;
-        const std::string_view type = std::string_view(tag).substr(kCore.size());
-        if (type == "int") return Node::Kind::integer;
-        if (type == "bool") return Node::Kind::boolean;
-        if (type == "float") return Node::Kind::real;
-        if (type == "null") return Node::Kind::null;
-        return Node::Kind::string;
-    }
-
-    void scalar(const YAML::Mark& mark, Node::Kind kind, std::string value, YAML::anchor_t anchor) {
-        if (preluding_ < prelude_.entries) {
-            ++preluding_;
-            return;
-        }
-        check(builder_.scalar(line(mark), kind, std::move(value), name(anchor)));
-    }
-
-    std::uint32_t line(const YAML::Mark& mark) const {
-        const auto text_line = static_cast<std::uint32_t>(mark.line + 1);
-        return lines_(text_line - static_cast<std::uint32_t>(prelude_.entries));
-    }
-
-    /// yaml-cpp numbers anchors from 1 in order of appearance, as OnAnchor reports them.
-    std::string_view name(YAML::anchor_t anchor) const {
-        return anchor == 0 || anchor > names_.size() ? std::string_view() : names_[anchor - 1];
-    }
-
-    void check(bool fine) {
-        if (!fine) throw Stopped{};
-    }
-    void fail(const YAML::Mark& mark, std::string message) {
-        message_ = std::move(message);
-        failed_line_ = line(mark);
-        throw Stopped{};
-    }
-
-    TreeBuilder& builder_;
-    const LineMap& lines_;
-    const Prelude& prelude_;
-    std::vector<std::string> names_{};
-    std::size_t preluding_ = 0;
-    bool started_ = false;
-    std::string message_{};
-    std::uint32_t failed_line_ = 0;
-};
-
-Prelude make_prelude(const YamlText& text, const Anchors& anchors) {
-    Prelude prelude;
-    const std::size_t column = indent_of(text.text);
-    // A document of its own starts without anchors; only entries of a list come later.
-    if (anchors.values.empty() || text.text.substr(column, 1) != "-") return prelude;
-    for (const auto& [name, value] : anchors.values) {
-        prelude.text.append(column, ' ').append("- &").append(name).append(" 0\n");
-        ++prelude.entries;
-    }
-    return prelude;
+std::string_view view(const yaml_char_t* text) {
+    return text == nullptr ? std::string_view()
+                           : std::string_view(reinterpret_cast<const char*>(text));
 }
 
-/// One run of the parser.
-std::optional<ParseFailure> run(YamlText source, const Prelude& prelude,
-                                TreeBuilder::Options options, const TreeBuilder::OnItem& on_item,
-                                Node& root) {
-    source.text.insert(0, prelude.text);
-    TreeBuilder builder(on_item, std::move(options));
-    Events events(builder, source.lines, prelude);
-    try {
-        ViewBuffer buffer(source.text);
-        std::istream stream(&buffer);
-        YAML::Parser parser(stream);
-        while (parser.HandleNextDocument(events)) {}
-    } catch (const Stopped&) {
-        if (!events.message().empty()) return ParseFailure{events.message(), events.failed_line()};
-        return ParseFailure{builder.error(), builder.error_line()};
-    } catch (const YAML::Exception& e) {
-        const auto text_line = static_cast<std::uint32_t>(e.mark.line + 1);
-        const auto before = static_cast<std::uint32_t>(prelude.entries);
-        return ParseFailure{"no YAML: " + e.msg,
-                            source.lines(text_line > before ? text_line - before : 1)};
+/// YAML 1.1 has line ends beside '\n': NEL, LS and PS. libyaml counts them; editors do not.
+class ForeignBreaks {
+  public:
+    explicit ForeignBreaks(std::string_view text) {
+        std::size_t line = 0;
+        std::size_t from = 0;
+        for (std::size_t at = next(text, 0); at != std::string_view::npos;
+             at = next(text, at + 1)) {
+            const auto end = text.begin() + static_cast<std::ptrdiff_t>(at);
+            line += static_cast<std::size_t>(
+                std::count(text.begin() + static_cast<std::ptrdiff_t>(from), end, '\n'));
+            from = at;
+            lines_.push_back(line++);
+        }
     }
+
+    /// From libyaml's line to that of the text; both count from 0.
+    std::size_t own_line(std::size_t line) const {
+        return line - static_cast<std::size_t>(
+                          std::lower_bound(lines_.begin(), lines_.end(), line) - lines_.begin());
+    }
+
+  private:
+    static std::size_t next(std::string_view text, std::size_t from) {
+        return std::min({text.find("\xc2\x85", from), text.find("\xe2\x80\xa8", from),
+                         text.find("\xe2\x80\xa9", from)});
+    }
+
+    std::vector<std::size_t> lines_{};  ///< libyaml's lines that end in one.
+};
+
+/// libyaml's event; frees what it holds.
+class Event {
+  public:
+    Event() = default;
+    ~Event() { yaml_event_delete(&event_); }
+    Event(const Event&) = delete;
+    Event& operator=(const Event&) = delete;
+    yaml_event_t* get() { return &event_; }
+    const yaml_event_t* operator->() const { return &event_; }
+
+  private:
+    yaml_event_t event_{};
+};
+
+Node::Kind kind_of(std::string_view tag, std::string_view value) {
+    constexpr std::string_view kCore = "tag:yaml.org,2002:";
+    if (!tag.starts_with(kCore)) return Node::Kind::string;
+    const std::string_view type = tag.substr(kCore.size());
+    if (type == "int") return Node::Kind::integer;
+    if (type == "bool") return Node::Kind::boolean;
+    if (type == "float") return Node::Kind::real;
+    if (type == "null" || (type == "" && value.empty())) return Node::Kind::null;
+    return Node::Kind::string;
+}
+
+/// One run of libyaml over a text.
+class Run {
+  public:
+    Run(const YamlText& source, TreeBuilder& builder)
+        : source_(source), breaks_(source.text), builder_(builder) {
+        PODFENCE_CHECK(yaml_parser_initialize(&parser_) == 1);  // fails without memory only
+        // Otherwise a byte order mark inside of the file would be believed.
+        yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
+        yaml_parser_set_input_string(&parser_,
+                                     reinterpret_cast<const unsigned char*>(source.text.data()),
+                                     source.text.size());
+    }
+    ~Run() { yaml_parser_delete(&parser_); }
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
+
+    std::optional<ParseFailure> operator()() {
+        while (true) {
+            Event event;
+            if (yaml_parser_parse(&parser_, event.get()) == 0) return no_yaml();
+            if (event->type == YAML_STREAM_END_EVENT) return std::nullopt;
+            if (event->type == YAML_DOCUMENT_START_EVENT && std::exchange(started_, true)) {
+                return ParseFailure{"no YAML: text behind the end of the document",
+                                    line(event->start_mark)};
+            }
+            if (!take(*event.get())) return ParseFailure{builder_.error(), builder_.error_line()};
+        }
+    }
+
+  private:
+    bool take(const yaml_event_t& event) {
+        const std::uint32_t at = line(event.start_mark);
+        switch (event.type) {
+            case YAML_SCALAR_EVENT:
+                return scalar(event, at);
+            case YAML_ALIAS_EVENT:
+                return builder_.alias(at, view(event.data.alias.anchor));
+            case YAML_SEQUENCE_START_EVENT:
+                return builder_.begin(at, Node::Kind::list, view(event.data.sequence_start.anchor));
+            case YAML_MAPPING_START_EVENT:
+                return builder_.begin(at, Node::Kind::map, view(event.data.mapping_start.anchor));
+            case YAML_SEQUENCE_END_EVENT:
+            case YAML_MAPPING_END_EVENT:
+                return builder_.end();
+            case YAML_NO_EVENT:
+            case YAML_STREAM_START_EVENT:
+            case YAML_STREAM_END_EVENT:
+            case YAML_DOCUMENT_START_EVENT:
+            case YAML_DOCUMENT_END_EVENT:
+                return true;
+        }
+        return true;
+    }
+
+    bool scalar(const yaml_event_t& event, std::uint32_t at) {
+        const auto& data = event.data.scalar;
+        const std::string_view value(reinterpret_cast<const char*>(data.value), data.length);
+        if (data.plain_implicit != 0 && value == "<<" && builder_.wants_key()) {
+            return builder_.merge_key(at);
+        }
+        Node::Kind kind = Node::Kind::string;
+        if (data.plain_implicit != 0) {
+            kind = kind_of_plain(value);
+        } else if (data.tag != nullptr) {
+            kind = kind_of(view(data.tag), value);
+        }
+        return builder_.scalar(at, kind, kind == Node::Kind::null ? std::string_view() : value,
+                               view(data.anchor));
+    }
+
+    std::uint32_t line(const yaml_mark_t& mark) const {
+        // An error at the end of the text is one of its last line.
+        const auto own = static_cast<std::uint32_t>(breaks_.own_line(mark.line)) + 1;
+        return source_.lines(std::clamp(own, 1U, std::max(source_.line_count, 1U)));
+    }
+
+    ParseFailure no_yaml() const {
+        if (parser_.error == YAML_MEMORY_ERROR) return {"no memory is left to parse it", line({})};
+        if (parser_.error == YAML_READER_ERROR) {
+            // The reader runs ahead of the parser and knows bytes only.
+            const std::string_view before =
+                std::string_view(source_.text).substr(0, parser_.problem_offset);
+            const auto breaks = std::count(before.begin(), before.end(), '\n');
+            return {std::string("no YAML: no UTF-8 text: ") + parser_.problem,
+                    source_.lines(static_cast<std::uint32_t>(breaks) + 1)};
+        }
+        std::string message = std::string("no YAML: ") + parser_.problem;
+        if (parser_.context == nullptr) return {message, line(parser_.problem_mark)};
+        message += std::string(", ") + parser_.context;
+        const std::uint32_t began = line(parser_.context_mark);
+        if (began != line(parser_.problem_mark)) {
+            message += " that begins in line " + std::to_string(began);
+        }
+        return {message, line(parser_.problem_mark)};
+    }
+
+    const YamlText& source_;
+    ForeignBreaks breaks_;
+    TreeBuilder& builder_;
+    yaml_parser_t parser_{};
+    bool started_ = false;
+};
+
+std::optional<ParseFailure> run(const YamlText& source, TreeBuilder::Options options,
+                                const TreeBuilder::OnItem& on_item, Node& root) {
+    TreeBuilder builder(on_item, std::move(options));
+    if (auto failure = Run(source, builder)()) return failure;
     root = builder.take_root();
     return std::nullopt;
 }
@@ -182,16 +194,16 @@ std::optional<ParseFailure> parse_yaml(const YamlText& text, Anchors& anchors,
     if (may_have_anchors(text.text)) {
         // An anchor may hide below a field that would be dropped.
         options.drop_irrelevant = false;
-        return run(text, make_prelude(text, anchors), std::move(options), on_item, root);
+        return run(text, std::move(options), on_item, root);
     }
     // Items are held back until it is clear that thinning out has broken nothing.
     std::vector<Node> items;
     const auto hold = [&](Node item) { items.push_back(std::move(item)); };
-    if (!run(pruned(text), {}, options, hold, root)) {
+    if (!run(pruned(text), options, hold, root)) {
         for (Node& item : items) on_item(std::move(item));
         return std::nullopt;
     }
-    return run(text, {}, std::move(options), on_item, root);
+    return run(text, std::move(options), on_item, root);
 }
 
 }  // namespace podfence

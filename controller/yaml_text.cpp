@@ -9,7 +9,11 @@ namespace podfence {
 
 namespace {
 
-constexpr std::string_view kBlanks = " \t";
+// The searches of string_view for one of several characters call memchr for each character of the
+// text: a sixth of all the time that reading took.
+bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
 
 /// Cuts the first line off, without its end.
 std::string_view take_line(std::string_view& text) {
@@ -20,8 +24,7 @@ std::string_view take_line(std::string_view& text) {
 }
 
 bool is_separator(std::string_view line, std::string_view mark) {
-    return line.starts_with(mark) &&
-           (line.size() == 3 || kBlanks.find(line[3]) != std::string_view::npos);
+    return line.starts_with(mark) && (line.size() == 3 || is_blank(line[3]));
 }
 
 /// What to do with a line and those below it.
@@ -61,8 +64,7 @@ std::string_view plain_key(std::string_view content) {
     });
     const auto size = static_cast<std::size_t>(end - content.begin());
     const std::string_view rest = content.substr(size);
-    const bool key = rest.starts_with(':') &&
-                     (rest.size() == 1 || kBlanks.find(rest[1]) != std::string_view::npos);
+    const bool key = rest.starts_with(':') && (rest.size() == 1 || is_blank(rest[1]));
     return key ? content.substr(0, size) : std::string_view();
 }
 
@@ -182,8 +184,8 @@ std::size_t indent_of(std::string_view line) {
 }
 
 bool is_blank_or_comment(std::string_view line) {
-    const std::size_t at = line.find_first_not_of(kBlanks);
-    return at == std::string_view::npos || line[at] == '#';
+    const auto at = std::find_if_not(line.begin(), line.end(), is_blank);
+    return at == line.end() || *at == '#';
 }
 
 bool is_document_start(std::string_view line) {
@@ -200,8 +202,7 @@ bool is_empty_outside_documents(std::string_view line) {
 }
 
 bool starts_with_dash(std::string_view content) {
-    return content.starts_with('-') &&
-           (content.size() == 1 || kBlanks.find(content[1]) != std::string_view::npos);
+    return content.starts_with('-') && (content.size() == 1 || is_blank(content[1]));
 }
 
 bool is_bare_key(std::string_view line, std::string_view key) {
@@ -209,20 +210,19 @@ bool is_bare_key(std::string_view line, std::string_view key) {
         return false;
     }
     const std::string_view rest = line.substr(key.size() + 1);
-    return rest.empty() ||
-           (kBlanks.find(rest[0]) != std::string_view::npos && is_blank_or_comment(rest));
+    return rest.empty() || (is_blank(rest[0]) && is_blank_or_comment(rest));
 }
 
 bool may_have_anchors(std::string_view text) {
     constexpr std::string_view kBefore = " \t\n[{,:-";
     constexpr std::string_view kBlank = " \t\n";
-    for (std::size_t at = text.find_first_of("&*"); at != std::string_view::npos;
-         at = text.find_first_of("&*", at + 1)) {
-        const bool starts = at == 0 || kBefore.find(text[at - 1]) != std::string_view::npos;
-        const bool names = at + 1 < text.size() &&
-                           kBlank.find(text[at + 1]) == std::string_view::npos &&
+    const auto marks = [](char c) { return c == '&' || c == '*'; };
+    for (auto it = std::find_if(text.begin(), text.end(), marks); it != text.end();
+         it = std::find_if(it + 1, text.end(), marks)) {
+        const bool starts = it == text.begin() || kBefore.find(*(it - 1)) != std::string_view::npos;
+        const bool names = it + 1 != text.end() && kBlank.find(it[1]) == std::string_view::npos &&
                            // "a && b" in a command is common and no anchor.
-                           !(text[at] == '&' && text[at + 1] == '&');
+                           !(it[0] == '&' && it[1] == '&');
         if (starts && names) return true;
     }
     return false;

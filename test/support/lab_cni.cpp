@@ -1,6 +1,6 @@
 #include <filesystem>
 
-#include <yaml-cpp/yaml.h>
+#include <boost/json.hpp>
 
 #include "test/support/lab.hpp"
 #include "test/support/lab_process.hpp"
@@ -24,8 +24,8 @@ std::string network_config(const CniRequest& request) {
 
 std::vector<Address> addresses_in(const std::string& result) {
     std::vector<Address> addresses;
-    for (const auto& ip : YAML::Load(result)["ips"]) {
-        const auto text = ip["address"].as<std::string>();
+    for (const auto& ip : boost::json::parse(result).at("ips").as_array()) {
+        const std::string text(ip.at("address").as_string());
         const auto address = Address::parse(text.substr(0, text.find('/')));
         if (!address) fail("the CNI plugin gave the address " + text);
         addresses.push_back(*address);
