@@ -17,6 +17,8 @@ struct Scale {
     std::size_t namespaces = 200;
     std::size_t local_pods = 110;  ///< Pods of node `kScaleNode`, spread over the namespaces.
 };
+/// For those who only want to see that something works.
+inline constexpr Scale kSmallScale{.pods = 300, .policies = 60, .namespaces = 12, .local_pods = 20};
 inline constexpr const char* kScaleNode = "node-0";
 
 /// Deterministic: the same scale gives the same cluster.

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "test/bench/figure.hpp"
+
+/// Each scenario measures some figures and prints them as it goes. A figure's name starts with its
+/// scenario's.
+namespace podfence::bench {
+
+struct Options {
+    bool smoke = false;  ///< Tiny: does it work, not how fast is it.
+};
+
+/// New TCP connections a second through the rules, in turns with conntrack only.
+void measure_connects(Report& report, const Options& options);
+/// Throughput of an established connection, in turns with conntrack only.
+void measure_streams(Report& report, const Options& options);
+/// Changes to what the kernel holds: plan, encode, commit.
+void measure_changes(Report& report, const Options& options);
+/// Compiling a large cluster from objects, and committing the result to an empty kernel.
+void measure_starts(Report& report, const Options& options);
+/// Peak memory of the whole program on a large cluster.
+void measure_memory(Report& report, const Options& options);
+
+}  // namespace podfence::bench
