@@ -223,7 +223,7 @@ Exit run_matrix(Terminal& terminal, const MatrixOptions& options) {
     const Matrix matrix = build_matrix(input->cluster(), std::move(*pods), ports, judge_as);
     if (!options.html.empty()) {
         const Exit written =
-            write_page(terminal, options.html, html_page(input->cluster(), matrix, judge_as));
+            write_page(terminal, options.html, html_page(*input, matrix, judge_as));
         if (written != Exit::fine) return written;
     }
     if (options.output.format == Format::json) {

@@ -61,7 +61,7 @@ std::vector<PodGroup> group_pods(const Matrix& matrix, bool merge);
 /// there are many.
 void print_text(Output& out, const Matrix& matrix, bool full);
 void print_json(Output& out, const Matrix& matrix, const Input& input);
-/// One self-contained page with the reasons for every cell.
-std::string html_page(const Cluster& cluster, const Matrix& matrix, const ExplainOptions& options);
+/// One self-contained page with the reasons for every cell, and what is wrong with the input.
+std::string html_page(const Input& input, const Matrix& matrix, const ExplainOptions& options);
 
 }  // namespace podfence::cmd

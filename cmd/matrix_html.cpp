@@ -24,6 +24,8 @@ constexpr char kDestinationName = '\x02';
 constexpr char kSourceAddress = '\x03';
 constexpr char kDestinationAddress = '\x04';
 
+constexpr std::size_t kProblemsMax = 50;
+
 /// Gives equal values one number, in order of first use.
 template <class T>
 class Interned {
@@ -186,6 +188,20 @@ class PageData {
     Interned<Line> lines_;
 };
 
+/// A page that judges a broken input says so.
+boost::json::array problems_json(const std::vector<Problem>& problems) {
+    boost::json::array list;
+    for (const Problem& problem : problems) {
+        if (list.size() == kProblemsMax) break;
+        list.push_back(boost::json::string(to_string(problem)));
+    }
+    if (problems.size() > kProblemsMax) {
+        list.push_back(boost::json::string(
+            "... and " + count_of(problems.size() - kProblemsMax, "more problem")));
+    }
+    return list;
+}
+
 /// Nothing in the data may end the script element that holds it.
 std::string for_script(const std::string& json) {
     std::string safe;
@@ -201,9 +217,10 @@ std::string for_script(const std::string& json) {
 
 }  // namespace
 
-std::string html_page(const Cluster& cluster, const Matrix& matrix, const ExplainOptions& options) {
-    const std::string data =
-        for_script(boost::json::serialize(PageData(cluster, matrix, options).build()));
+std::string html_page(const Input& input, const Matrix& matrix, const ExplainOptions& options) {
+    boost::json::object content = PageData(input.cluster(), matrix, options).build();
+    content["problems"] = problems_json(input.loaded.problems);
+    const std::string data = for_script(boost::json::serialize(content));
     const std::string_view page = kMatrixPage;
     constexpr std::string_view kPlace = "{{DATA}}";
     const auto at = page.find(kPlace);
