@@ -14,7 +14,7 @@ namespace podfence::cmd {
 CommandLine::CommandLine()
     : root_(std::make_unique<CLI::App>("NetworkPolicy enforced by nftables", "podfence")) {
     root_->set_help_flag("-h,--help", "Show this help and exit");
-    root_->set_version_flag("--version", kVersion);
+    root_->set_version_flag("--version", kVersion)->description("Print the version and exit");
     root_->require_subcommand(0, 1);  // None is answered by our own words.
     root_->allow_extras();            // So are unknown words: with the nearest known one.
 }
@@ -119,7 +119,6 @@ Exit CommandLine::complain_about_extras(const CLI::App& command,
     if (option) {
         for (const CLI::Option* candidate : command.get_options()) {
             for (const std::string& name : candidate->get_lnames()) known.push_back("--" + name);
-            for (const std::string& name : candidate->get_snames()) known.push_back("-" + name);
         }
     } else if (top) {
         for (const CLI::App* candidate : commands()) known.push_back(candidate->get_name());
@@ -136,6 +135,7 @@ Exit CommandLine::complain_about_extras(const CLI::App& command,
     if (const std::string meant = nearest(typed, known); !meant.empty()) {
         terminal.hint("did you mean '" + meant + "'?");
     }
+    if (option && top) terminal.hint("a command stands before its options: podfence COMMAND ...");
     terminal.hint("see 'podfence " + (top ? "" : command.get_name() + " ") + "--help'");
     return Exit::usage;
 }

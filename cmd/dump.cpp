@@ -132,6 +132,24 @@ Outcome<std::vector<nft::Address>> pod_addresses(Terminal& terminal, const Dumpe
     return addresses_of(dumped.table, pod);
 }
 
+/// Why a pod has no rules here, as far as that is known.
+std::string reason_for_none(const Dumped& dumped, const DumpOptions& options) {
+    const auto slash = options.pod.find('/');
+    const Pod* pod = dumped.input && slash != std::string::npos
+                         ? dumped.input->cluster().find_pod({.ns = options.pod.substr(0, slash),
+                                                             .name = options.pod.substr(slash + 1)})
+                         : nullptr;
+    if (pod == nullptr) return "nothing isolates it, or it is not on this node";
+    if (pod->host_network) return "it is on its host's network, which policies do not judge";
+    const std::string node = node_name(options.rules.node);
+    if (!options.live && pod->node != node) {
+        return "it is on node '" + printable(pod->node) + "', and these are the rules of '" +
+               printable(node) + "'; choose with --node";
+    }
+    if (!options.live) return "no policy isolates it, so all traffic is allowed";
+    return "nothing isolates it here (by the input it is on node '" + printable(pod->node) + "')";
+}
+
 Exit run_dump(Terminal& terminal, const DumpOptions& options) {
     auto dumped = read(terminal, options);
     if (!dumped) return dumped.error();
@@ -139,8 +157,8 @@ Exit run_dump(Terminal& terminal, const DumpOptions& options) {
         const auto addresses = pod_addresses(terminal, *dumped, options.pod);
         if (!addresses) return addresses.error();
         if (!has_entries(dumped->table, *addresses)) {
-            terminal.error("no rules for pod " + printable(options.pod) +
-                           ": nothing isolates it, or it is not on this node");
+            terminal.error("no rules for pod " + printable(options.pod) + ": " +
+                           reason_for_none(*dumped, options));
             return Exit::finding;
         }
         dumped->table = slice(dumped->table, *addresses);

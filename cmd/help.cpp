@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t kHelpColumnsMax = 96;
 constexpr std::size_t kOptionColumn = 30;
+constexpr std::size_t kTwoColumnsMin = 72;
+constexpr std::size_t kNarrowIndent = 4;
 
 constexpr std::array<std::pair<int, const char*>, 4> kGeneralExits{{
     {0, "fine"},
@@ -52,9 +54,11 @@ std::string heading(const Output& output, const std::string& text) {
 /// A name and what it means, in two columns.
 std::string entry(const std::string& left, std::size_t left_width, const std::string& right,
                   const Output& output) {
-    const std::size_t start = left_width + 4;
-    std::string text = "  " + padded(left, left_width);
-    if (display_width(left) > left_width) {
+    // Where there is little room, what it means stands below the name.
+    const bool narrow = left_width > kNarrowIndent && help_columns(output) < kTwoColumnsMin;
+    const std::size_t start = (narrow ? kNarrowIndent : left_width) + 4;
+    std::string text = "  " + (narrow ? left : padded(left, left_width));
+    if (narrow || display_width(left) > left_width) {
         text += "\n" + std::string(start, ' ');
     } else {
         text += "  ";
@@ -217,7 +221,10 @@ std::string manual_page(const CommandLine& line) {
     }
     text +=
         ".SH ENVIRONMENT\n.TP\n.B NODE_NAME\nThis node's name in the cluster, unless "
-        "\\-\\-node gives it.\n.TP\n.B NO_COLOR\nNo colours, whatever the terminal.\n";
+        "\\-\\-node gives it.\n.TP\n.B NO_COLOR\nNo colours, whatever the terminal.\n.TP\n.B "
+        "COLUMNS\n"
+        "Columns of the terminal, instead of what it says itself.\n.SH SEE ALSO\n.BR nft (8),\n.BR "
+        "kubectl (1)\n";
     return text;
 }
 

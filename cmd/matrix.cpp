@@ -21,6 +21,8 @@ namespace {
 /// A table of more is not read by anybody, and costs its square.
 constexpr std::size_t kMatrixPodsMax = 1000;
 
+constexpr std::size_t kPortNamesListedMax = 12;
+
 struct MatrixOptions {
     InputOptions input{};
     OutputOptions output{};
@@ -192,6 +194,34 @@ Outcome<std::vector<const Pod*>> choose_pods(Terminal& terminal, const Input& in
     return pods;
 }
 
+/// A name that no destination has is misspelt: a table of question marks answers nothing.
+Exit check_port_name(Terminal& terminal, const Matrix& matrix) {
+    const std::string& name = matrix.query.name;
+    const bool found =
+        name.empty() || std::any_of(matrix.targets.begin(), matrix.targets.end(),
+                                    [](const auto& targets) { return !targets.empty(); });
+    if (found) return Exit::fine;
+    std::set<std::string> known;
+    for (const Pod* pod : matrix.pods) {
+        for (const ContainerPort& port : pod->ports) {
+            if (!port.name.empty() && port.protocol == matrix.query.protocol) {
+                known.insert(port.name);
+            }
+        }
+    }
+    terminal.error("no pod has a " + std::string(to_string(*matrix.query.protocol)) +
+                   " port named '" + printable(name) + "'");
+    std::string all;
+    std::size_t listed = 0;
+    for (const std::string& one : known) {
+        if (++listed > kPortNamesListedMax) break;
+        all += (all.empty() ? "" : ", ") + one;
+    }
+    if (known.size() > kPortNamesListedMax) all += ", ...";
+    terminal.hint(all.empty() ? "no pod names any: give a number" : "names in the input: " + all);
+    return Exit::usage;
+}
+
 Exit write_page(Terminal& terminal, const std::string& path, const std::string& page) {
     if (path == "-") {
         terminal.out.write(page);
@@ -221,6 +251,7 @@ Exit run_matrix(Terminal& terminal, const MatrixOptions& options) {
     if (!ports.icmp && !ports.protocol) ports.protocol = Protocol::tcp;
     const ExplainOptions judge_as{.pod_to_node_enforced = options.pod_to_node_enforced};
     const Matrix matrix = build_matrix(input->cluster(), std::move(*pods), ports, judge_as);
+    if (const Exit named = check_port_name(terminal, matrix); named != Exit::fine) return named;
     if (!options.html.empty()) {
         const Exit written =
             write_page(terminal, options.html, html_page(*input, matrix, judge_as));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <clocale>
 #include <cstdlib>
 #include <cstring>
@@ -26,7 +27,14 @@ bool environment_has(const char* name) {
     return value != nullptr && *value != '\0';
 }
 
+/// COLUMNS goes before what the terminal says, as in other programs.
 std::size_t terminal_columns(int fd) {
+    if (const char* text = std::getenv("COLUMNS"); text != nullptr) {
+        std::size_t columns = 0;
+        const char* end = text + std::strlen(text);
+        const auto parsed = std::from_chars(text, end, columns);
+        if (parsed.ec == std::errc() && parsed.ptr == end && columns > 0) return columns;
+    }
     winsize size{};
     if (::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
     return kColumnsDefault;

@@ -56,7 +56,7 @@ TEST_CASE("dump --pod shows that pod's way through the rules and no other's", "[
     CHECK(contains(missing.err, "did you mean 'shop/db'"));
     const auto elsewhere = with_shop({"dump", "--pod", "shop/cache"});
     CHECK(elsewhere.status == 1);
-    CHECK(contains(elsewhere.err, "not on this node"));
+    CHECK(contains(elsewhere.err, "it is on node"));
 }
 
 TEST_CASE("dump --pod shortens long sets and says so", "[cli]") {
@@ -202,6 +202,25 @@ TEST_CASE("a pod that is not there is met with those that are", "[cli]") {
         run_podfence({"explain", "-f", "-", "--from", "web", "--to", "192.0.2.1"}, twins).err,
         "pods of that name: a/web, b/web"));
     CHECK(contains(explain("192.0.2.1", "192.0.2.2").out, "neither end is a pod"));
+}
+
+TEST_CASE("a port name that no pod has is an error with those there are", "[cli]") {
+    const auto run = with_shop({"matrix", "--port", "htpp"});
+    CHECK(run.status == 2);
+    CHECK(run.out.empty());
+    CHECK(contains(run.err, "no pod has a TCP port named 'htpp'"));
+    CHECK(contains(run.err, "names in the input: http, metrics, postgres"));
+    CHECK(contains(with_shop({"matrix", "--port", "http", "--protocol", "udp"}).err,
+                   "no pod names any"));
+}
+
+TEST_CASE("dump says why a pod has no rules", "[cli]") {
+    const auto elsewhere = with_shop({"dump", "--pod", "shop/cache"});
+    CHECK(elsewhere.status == 1);
+    CHECK(contains(elsewhere.err, "it is on node 'node-b', and these are the rules of 'node-a'"));
+    const auto open = with_shop({"dump", "--pod", "monitoring/prometheus", "--node", "node-b"});
+    CHECK(open.status == 1);
+    CHECK(contains(open.err, "no policy isolates it, so all traffic is allowed"));
 }
 
 TEST_CASE("matrix of pods that never ran says what is missing", "[cli]") {

@@ -1,4 +1,6 @@
 // What the program says when it is asked wrongly, or cannot say anything at all.
+#include <sstream>
+
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
@@ -46,6 +48,7 @@ TEST_CASE("bad usage is status 2, on stderr, with what was probably meant", "[cl
              {{"explain", "-o", "nft", "--from", "a/b", "--to", "c/d"}, "not one of: text, json"},
              {{"completion", "tcsh"}, "'tcsh' is not one of: bash, zsh, fish"},
              {{"completion"}, "SHELL is required"},
+             {{"-f", "x"}, "a command stands before its options"},
              {{"apply", "--log-group", "many", "-f", "x"}, "--log-group"},
              {{"apply", "--log-group", "65536", "-f", "x"}, "--log-group"},
              {{"apply"}, "no input"},
@@ -107,6 +110,17 @@ TEST_CASE("colours are for terminals, or for who asks", "[cli]") {
     const std::string on_terminal = "script -qec \"$PODFENCE matrix -f $SHOP\" /dev/null";
     CHECK(contains(test::shell("env -u NO_COLOR TERM=xterm " + on_terminal).out, "\x1b["));
     CHECK_FALSE(contains(test::shell("NO_COLOR=1 TERM=xterm " + on_terminal).out, "\x1b["));
+}
+
+TEST_CASE("help fits into a narrow terminal", "[cli]") {
+    const auto run =
+        test::shell("COLUMNS=60 TERM=dumb script -qec \"$PODFENCE help apply\" /dev/null");
+    CHECK(contains(run.out, "--filename PATH...\r\n        Manifests"));
+    std::istringstream lines(run.out.substr(0, run.out.find("Examples:")));
+    for (std::string line; std::getline(lines, line);) {
+        CAPTURE(line);
+        CHECK(line.size() <= 61);  // with its carriage return
+    }
 }
 
 TEST_CASE("the manual page has every command", "[cli]") {
