@@ -24,7 +24,8 @@ std::string network_config(const CniRequest& request) {
 
 std::vector<Address> addresses_in(const std::string& result) {
     std::vector<Address> addresses;
-    for (const auto& ip : boost::json::parse(result).at("ips").as_array()) {
+    const auto parsed = boost::json::parse(result);
+    for (const auto& ip : parsed.at("ips").as_array()) {
         const std::string text(ip.at("address").as_string());
         const auto address = Address::parse(text.substr(0, text.find('/')));
         if (!address) fail("the CNI plugin gave the address " + text);
