@@ -14,6 +14,11 @@ namespace {
 using nft::Family;
 using nft::FieldType;
 
+/// Up to this many selectors of a union have sets of their own, which other unions share; more are
+/// merged into one set, so that the look-ups of a new connection stay bounded. Merging all unions
+/// multiplies: "my namespace, and the team's" is another set in every namespace, each with the
+/// whole team in it.
+constexpr std::size_t kPodSetsMax = 4;
 constexpr std::uint32_t kPeersCapacityLeast = 128;
 constexpr std::uint32_t kCapacityStep = 8;
 constexpr std::array kFamilies{Family::ipv4, Family::ipv6};
@@ -109,7 +114,14 @@ std::string_view family_suffix(Family family) {
 
 std::vector<SetRef> SetPool::peers(const PeerUnion& peers) {
     std::vector<SetRef> refs;
-    if (!peers.pods.empty()) refs = pod_sets(peers.pods);
+    if (peers.pods.size() > kPodSetsMax) {
+        refs = pod_sets(peers.pods);
+    } else {
+        for (const auto& peer : peers.pods) {
+            const auto one = pod_sets({peer});
+            refs.insert(refs.end(), one.begin(), one.end());
+        }
+    }
     if (!peers.blocks.empty()) {
         const auto blocks = block_sets(peers.blocks);
         refs.insert(refs.end(), blocks.begin(), blocks.end());

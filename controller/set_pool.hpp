@@ -60,8 +60,9 @@ class SetPool {
   public:
     SetPool(nft::Table& table, MatchIndex& index) : table_(table), index_(index) {}
 
-    /// Hash sets of the pods' addresses, one a family, present even when empty; and interval sets
-    /// of the blocks for the families that have any. In the order in which rules should try them.
+    /// Hash sets of the pods' addresses, a few of them or one of the whole union, each for either
+    /// family and present even when empty; and interval sets of the blocks for the families that
+    /// have any. In the order in which rules should try them.
     std::vector<SetRef> peers(const PeerUnion& peers);
 
     /// All addresses of a union that is not `any`, present members and blocks together.
