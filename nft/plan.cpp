@@ -92,12 +92,12 @@ ListDiff<Item> diff_lists(const std::vector<Item>& have, const std::vector<Item>
     auto h = have.begin();
     auto w = want.begin();
     while (h != have.end() && w != want.end()) {
-        const auto side = key_of(*h) <=> key_of(*w);
-        if (side == 0 && *h == *w) {
+        if (*h == *w) {  // Nearly all are, and equality is cheaper to see than order.
             ++h;
             ++w;
             continue;
         }
+        const auto side = key_of(*h) <=> key_of(*w);
         if (side <= 0) result.gone.push_back(*h++);
         if (side >= 0) result.added.push_back(*w++);
     }
