@@ -56,7 +56,10 @@ using Ids = std::vector<std::size_t>;
 class PageData {
   public:
     PageData(const Cluster& cluster, const Matrix& matrix, const ExplainOptions& options)
-        : cluster_(cluster), matrix_(matrix), options_(options) {}
+        : cluster_(cluster), matrix_(matrix), options_(options) {
+        for (const Pod* pod : matrix.pods) names_.push_back(to_string(pod->name));
+        for (const auto& held : matrix.addresses) addresses_.push_back(to_string(held.front()));
+    }
 
     boost::json::object build() {
         boost::json::array pods;
@@ -140,17 +143,16 @@ class PageData {
         for (const ReasonLine& line : reasons(outcome, direction)) {
             std::string text = line.text;
             // Of two names the longer first: one may be the beginning of the other.
-            std::array<std::pair<std::string, char>, 2> names{
-                {{to_string(matrix_.pods[from]->name), kSourceName},
-                 {to_string(matrix_.pods[to]->name), kDestinationName}}};
-            if (names[0].first.size() < names[1].first.size()) std::swap(names[0], names[1]);
-            for (const auto& [name, mark] : names) replace_all(text, name, mark);
+            std::array<std::pair<std::size_t, char>, 2> ends{
+                {{from, kSourceName}, {to, kDestinationName}}};
+            if (names_[from].size() < names_[to].size()) std::swap(ends[0], ends[1]);
+            for (const auto& [pod, mark] : ends) replace_all(text, names_[pod], mark);
             // The page knows a pod's first address.
             if (why.flow.source == matrix_.addresses[from].front()) {
-                replace_all(text, to_string(why.flow.source), kSourceAddress);
+                replace_all(text, addresses_[from], kSourceAddress);
             }
             if (why.flow.destination == matrix_.addresses[to].front()) {
-                replace_all(text, to_string(why.flow.destination), kDestinationAddress);
+                replace_all(text, addresses_[to], kDestinationAddress);
             }
             ids.push_back(lines_.id({line.depth, static_cast<unsigned>(line.mark), std::move(text),
                                      line.at.line == 0 ? std::string() : to_string(line.at)}));
@@ -183,6 +185,8 @@ class PageData {
     const Cluster& cluster_;
     const Matrix& matrix_;
     const ExplainOptions& options_;
+    std::vector<std::string> names_;
+    std::vector<std::string> addresses_;  ///< The first of each pod.
     Interned<Ids> cells_;
     Interned<Ids> reasons_;
     Interned<Line> lines_;

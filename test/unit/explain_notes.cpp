@@ -62,6 +62,15 @@ TEST_CASE("A peer that is no pod, or of an unseen namespace, is said to be", "[e
           "the labels of namespace ghost are not known (no such Namespace was read)");
 }
 
+TEST_CASE("A namespace chosen by its name is called by it", "[explain]") {
+    CHECK(peer_note(rule().peer(namespaces("kubernetes.io/metadata.name=shop"))) ==
+          "namespace other is not shop");
+    CHECK(peer_note(rule().peer(namespaces("kubernetes.io/metadata.name in (a,b)"))) ==
+          "namespace other is none of a, b");
+    CHECK(peer_note(rule().peer(namespaces("kubernetes.io/metadata.name=other"))) ==
+          "all pods in namespace other");
+}
+
 TEST_CASE("A block says where the address lies", "[explain]") {
     CHECK(peer_note(rule().peer(block("9.0.0.0/8"))) == "10.0.0.3 is outside 9.0.0.0/8");
     CHECK(peer_note(rule().peer(block("10.0.0.0/8", {"10.0.0.0/24"}))) ==
