@@ -1,3 +1,4 @@
+#include <cerrno>
 #include <string>
 
 #include <catch2/catch.hpp>
@@ -264,10 +265,28 @@ std::string outcome(const Result<void>& result) {
            std::to_string(error.os_error);
 }
 
+/// Whether this kernel refuses chains in a circle that no base chain leads to. Linux 6.1 and 6.12
+/// follow every verdict when it is written, later ones look at the whole when they commit. The
+/// kernel in memory does the latter; which of them it is cannot matter to what makes no circles.
+bool refuses_loose_circles() {
+    const test::PrivateNetns netns;
+    const auto go_to = [](const char* chain) {
+        return Rule{.statements = {Verdict{.kind = VerdictKind::go_to, .chain = chain}}};
+    };
+    const auto done =
+        (*NetlinkKernel::open())
+            ->commit({.table = {},
+                      .ops = {AddTable{}, AddChain{"a", {}, {}}, AddChain{"b", {}, {}},
+                              AddRules{"a", {go_to("b")}}, AddRules{"b", {go_to("a")}}}},
+                     std::nullopt);
+    return !done && done.error().os_error == EMLINK;
+}
+
 }  // namespace
 
 TEST_CASE("the kernel in memory takes, refuses and holds what the real one does") {
     if (const auto reason = test::PrivateNetns::missing()) PODFENCE_SKIP(*reason);
+    const bool circles_differ = refuses_loose_circles();
     std::size_t taken = 0;
     std::size_t refused = 0;
     for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
@@ -285,6 +304,7 @@ TEST_CASE("the kernel in memory takes, refuses and holds what the real one does"
             INFO("seed " << seed << ", batch " << i << "\n" << to_text(batch));
             INFO((have->table ? to_text(*have->table) : "no table"));
             const auto by_real = (*real)->commit(batch, real_before->generation);
+            if (circles_differ && !by_real && by_real.error().os_error == EMLINK) continue;
             const auto by_fake = fake.commit(batch, have->generation);
             REQUIRE(outcome(by_fake) == outcome(by_real));
             (by_real ? taken : refused) += 1;
