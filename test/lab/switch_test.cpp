@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "test/lab/rig.hpp"
+#include "test/support/lab_rig.hpp"
 #include "test/lab/switching.hpp"
 #include "test/support/builders.hpp"
 #include "test/support/lab_socket.hpp"

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "test/lab/rig.hpp"
+#include "test/support/lab_rig.hpp"
 
 namespace podfence::lab {
 

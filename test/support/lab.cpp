@@ -192,17 +192,14 @@ void Lab::wire_pods() {
             .data_dir = claim_.directory() + "/" + spec_.nodes[host.node].name};
         host.addresses = cni_add(request, node(host.node).ns, host.ns);
     };
-    // The first pod of a node makes the bridge; plugins that race for it fail now and then.
-    std::vector<std::size_t> first;
-    std::vector<std::size_t> others;
-    std::vector<bool> seen(spec_.nodes.size());
-    for (std::size_t i = 0; i < spec_.pods.size(); ++i) {
-        const std::size_t on = spec_.pods[i].node;
-        (seen.at(on) ? others : first).push_back(i);
-        seen[on] = true;
-    }
-    in_parallel(first.size(), [&](std::size_t i) { wire(first[i]); });
-    in_parallel(others.size(), [&](std::size_t i) { wire(others[i]); });
+    // One after another on a node, so that a pod has the same addresses in every run and a seed
+    // means the same flows. It also keeps plugins from racing for who makes the bridge, which
+    // fails now and then.
+    in_parallel(spec_.nodes.size(), [&](std::size_t node) {
+        for (std::size_t i = 0; i < spec_.pods.size(); ++i) {
+            if (spec_.pods[i].node == node) wire(i);
+        }
+    });
 }
 
 }  // namespace podfence::lab

@@ -31,14 +31,7 @@ struct Rig {
     std::vector<Address> ends() const;
 };
 
-/// Checks that packets, the oracle and the walk agree on every flow; on the first few that they do
-/// not agree on it says who says what. `context` names the seed.
-void check_judges_agree(Rig& rig, const Cluster& cluster, const std::vector<Compiled>& compiled,
-                        const std::vector<Flow>& flows, const std::string& context);
-
 /// From the environment: PODFENCE_SEED, else a new one each run (the tests print it).
 std::uint64_t seed_of_run();
-/// PODFENCE_SOAK: how many seconds to go on with new seeds; 0: one round.
-unsigned soak_seconds();
 
 }  // namespace podfence::lab

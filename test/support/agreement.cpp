@@ -1,0 +1,56 @@
+#include "test/support/agreement.hpp"
+
+#include "test/support/generator.hpp"
+#include "test/support/judge.hpp"
+#include "test/support/manifest.hpp"
+#include "test/support/shrink.hpp"
+
+namespace podfence::test {
+
+namespace {
+
+std::string describe(const Cluster& cluster, const Flow& flow, const ExplainOptions& options) {
+    const auto fails = [&](const Cluster& c) {
+        return allowed(c, flow, options) != RulesetJudge(c, options).allowed(flow);
+    };
+    const Cluster small = shrink(cluster, fails);
+    return "the oracle and the compiled ruleset disagree on " + to_string(flow) +
+           "\noracle: " + (allowed(small, flow, options) ? "allow" : "deny") +
+           (options.pod_to_node_enforced ? " (pod to node enforced)" : "") + "\n" +
+           RulesetJudge(small, options).trace(flow) + to_manifest(small);
+}
+
+void count(const Explanation& why, Tally& tally) {
+    const auto by_policy = [](const auto& direction) {
+        return direction.isolated() && direction.exemption == Exemption::none;
+    };
+    const bool judged = by_policy(why.egress) || by_policy(why.ingress);
+    ++tally.flows;
+    tally.allowed += why.allowed() ? 1 : 0;
+    tally.judged += judged ? 1 : 0;
+    tally.judged_and_allowed += judged && why.allowed() ? 1 : 0;
+}
+
+}  // namespace
+
+std::optional<std::string> find_disagreement(std::uint64_t seed, Tally& tally) {
+    Generator generator(seed);
+    const Cluster cluster = generator.cluster();
+    const ExplainOptions options{.pod_to_node_enforced = generator.random().percent(30)};
+    const RulesetJudge judge(cluster, options);
+    const FlowGenerator flows(cluster, generator.options());
+    for (std::size_t i = 0; i < kFlowsPerCluster; ++i) {
+        const Flow flow = flows.next(generator.random());
+        const bool verdict = allowed(cluster, flow, options);
+        if (judge.allowed(flow) != verdict) return describe(cluster, flow, options);
+        const Explanation why = explain(cluster, flow, options);
+        if (why.allowed() != verdict) {
+            return "explain() and allowed() disagree on " + to_string(flow) + "\n" +
+                   to_manifest(cluster);
+        }
+        count(why, tally);
+    }
+    return std::nullopt;
+}
+
+}  // namespace podfence::test
