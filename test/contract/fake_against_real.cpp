@@ -275,12 +275,12 @@ bool refuses_loose_circles() {
     const Key key = make_key(spec.key, {{any}});
     const MapEntry back{{key, key}, {.kind = VerdictKind::go_to, .chain = "c"}, {}};
     const Rule look_up{.statements = {LookupVerdict{{Field::ip_saddr}, "m"}}};
-    const auto done = (*NetlinkKernel::open())
-                          ->commit({.table = {},
-                                    .ops = {AddTable{}, AddMap{"m", spec}, AddChain{"c", {}, {}},
-                                            AddRules{"c", {look_up}},
-                                            AddEntries{"m", spec, {back}}}},
-                                   std::nullopt);
+    const auto done =
+        (*NetlinkKernel::open())
+            ->commit({.table = {},
+                      .ops = {AddTable{}, AddMap{"m", spec}, AddChain{"c", {}, {}},
+                              AddRules{"c", {look_up}}, AddEntries{"m", spec, {back}}}},
+                     std::nullopt);
     return !done && done.error().os_error == EMLINK;
 }
 

@@ -8,10 +8,10 @@
 
 #include <catch2/catch.hpp>
 
-#include "test/support/lab_rig.hpp"
 #include "test/lab/switching.hpp"
 #include "test/support/builders.hpp"
 #include "test/support/lab_process.hpp"
+#include "test/support/lab_rig.hpp"
 #include "test/support/lab_socket.hpp"
 
 namespace podfence::lab {

@@ -8,9 +8,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "test/support/lab_rig.hpp"
 #include "test/lab/switching.hpp"
 #include "test/support/builders.hpp"
+#include "test/support/lab_rig.hpp"
 #include "test/support/lab_socket.hpp"
 
 namespace podfence::lab {
