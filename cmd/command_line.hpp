@@ -10,7 +10,7 @@
 #include "cmd/terminal.hpp"
 
 // CLI11 costs seconds a file: only the files that define options include it, by cmd/cli11.hpp.
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library's own name.
 class App;
 class Option;
 class ParseError;

@@ -59,7 +59,12 @@ void label_groups(const Matrix& matrix, std::vector<PodGroup>& groups) {
         const std::string count = " (" + std::to_string(group.members.size()) + ")";
         const bool unique = taken[{group.ns, shorts[i]}] == 1;
         const std::string& beginning = unique ? shorts[i] : beginnings[i];
-        group.label = beginning.empty() ? group.label + ",..." + count : beginning + "*" + count;
+        if (beginning.empty()) {
+            group.label.append(",...").append(count);
+        } else {
+            group.label = beginning;
+            group.label.append("*").append(count);
+        }
     }
 }
 

@@ -101,7 +101,8 @@ class PageData {
         }
         boost::json::array labels;
         for (const auto& [key, value] : pod.labels) {
-            labels.push_back(boost::json::string(key + "=" + value));
+            boost::json::string label(key);
+            labels.push_back(label.append("=").append(value));
         }
         return {{"ns", pod.name.ns},           {"name", pod.name.name},
                 {"ports", std::move(ports)},   {"addresses", std::move(addresses)},
