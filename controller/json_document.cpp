@@ -23,6 +23,9 @@ constexpr std::size_t kParserDepth = 2 * limits::kDepth;
 /// Of an item that may turn out to be broken; more than almost all have.
 constexpr std::size_t kHeldBytes = std::size_t{64} << 10;
 
+/// Of text that is no JSON.
+constexpr std::size_t kShownBytes = 20;
+
 /// Turns the parser's events into the builder's.
 class Handler {
   public:
@@ -118,7 +121,7 @@ class JsonDocument::Impl {
     }
 
     std::size_t feed(std::string_view text, std::uint32_t line) {
-        line_ = line;
+        if (std::exchange(line_, line) != line) column_ = 0;
         std::size_t used = 0;
         while (used < text.size() && !broken_ && !parser_.done()) {
             // Only a brace can end an item: after it is known what was understood.
@@ -159,11 +162,13 @@ class JsonDocument::Impl {
         parser_.handler().line = line_;
         json::error_code ec;
         const std::size_t used = parser_.write_some(true, piece.data(), piece.size(), ec);
-        if (ec) {
-            fail(ec.message());
-            return piece.size();
-        }
-        return used;
+        column_ += used;
+        if (!ec) return used;
+        const std::string_view rest = piece.substr(used, kShownBytes);
+        const std::string_view shown = rest.substr(0, rest.find_first_of("\r\n"));
+        fail(ec.message() + " in column " + std::to_string(column_ + 1) + ", at " +
+             (shown.empty() ? "the line's end" : quoted(shown)));
+        return piece.size();
     }
 
     /// Keeps what will have to be searched if the item it belongs to turns out to be broken. Of a
@@ -205,6 +210,7 @@ class JsonDocument::Impl {
     std::uint32_t held_line_ = 0;
     std::optional<JsonSniffer> sniffer_{};
     std::uint32_t line_;
+    std::size_t column_ = 0;  ///< Bytes of the line that are parsed.
     bool broken_ = false;
     std::uint32_t failed_line_ = 0;
     std::string message_{};

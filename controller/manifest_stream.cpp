@@ -19,6 +19,14 @@ bool starts_json(char brace, char next) {
            std::string_view::npos;
 }
 
+/// By its mark, or since manifests start with ASCII, half of which is zero there.
+bool is_utf16(std::string_view start) {
+    const auto ascii = [](char c) { return c >= '\t' && c <= '~'; };
+    return start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff") ||
+           (start.size() > 1 &&
+            ((start[0] == '\0' && ascii(start[1])) || (ascii(start[0]) && start[1] == '\0')));
+}
+
 }  // namespace
 
 void ManifestStream::fail(const std::string& message, const std::string& remedy) {
@@ -29,8 +37,12 @@ void ManifestStream::fail(const std::string& message, const std::string& remedy)
 
 bool ManifestStream::feed(std::string_view bytes) {
     if (failed_) return false;
-    if (bytes_ == 0 && (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff"))) {
+    if (bytes_ == 0 && is_utf16(bytes)) {
         fail("UTF-16 text", "save it as UTF-8; nothing of it is in force");
+        return false;
+    }
+    if (bytes_ == 0 && bytes.starts_with("\x1f\x8b")) {
+        fail("gzip data", "unpack it, as gunzip does; nothing of it is in force");
         return false;
     }
     if (bytes_ == 0 && bytes.starts_with(kUtf8Mark)) bytes.remove_prefix(kUtf8Mark.size());
@@ -147,28 +159,47 @@ void ManifestStream::take_line(std::string_view text) {
 
 /// Gives how much of the piece belonged to the document.
 std::size_t ManifestStream::take_json(std::string_view piece) {
-    // Behind an error only a separator can start something new.
-    const bool separator = at_line_start_ && json_->broken() &&
-                           is_document_start(piece.substr(0, piece.find_last_not_of("\r\n") + 1));
-    const std::size_t used = separator ? 0 : json_->feed(piece, line_);
+    if (json_->broken() && at_line_start_) return take_behind_error(piece);
+    const std::size_t used = json_->feed(piece, line_);
     at_line_start_ = piece.ends_with('\n');
     if (used == piece.size() && at_line_start_) ++line_;
-    if (separator || json_->done()) {
-        json_->finish();
-        json_.reset();
-        mode_ = Mode::between;
-    }
+    if (json_->done()) end_json();
     return used;
+}
+
+/// Behind an error only a separator can start something new. Holds back the start of a line until
+/// it is known whether it is one.
+std::size_t ManifestStream::take_behind_error(std::string_view piece) {
+    constexpr std::size_t kKnown = 4;
+    const std::size_t used = std::min(kKnown - partial_.size(), piece.size());
+    partial_ += piece.substr(0, used);
+    if (partial_.size() < kKnown && !partial_.ends_with('\n')) return used;
+    const std::string held = std::exchange(partial_, {});
+    if (is_document_start(held.substr(0, held.find_last_not_of("\r\n") + 1))) {
+        end_json();
+        take_text(held);
+        return used;
+    }
+    json_->feed(held, line_);
+    at_line_start_ = held.ends_with('\n');
+    if (at_line_start_) ++line_;
+    return used;
+}
+
+void ManifestStream::end_json() {
+    json_->finish();
+    json_.reset();
+    mode_ = Mode::between;
 }
 
 void ManifestStream::finish() {
     // Only a brace came: whatever it starts is incomplete.
     if (!opening_.empty()) start_yaml();
-    if (!partial_.empty()) end_partial();
     if (json_) {
-        json_->finish();
-        json_.reset();
+        partial_.clear();  // less than a separator
+        end_json();
     }
+    if (!partial_.empty()) end_partial();
     yaml_.finish();
     mode_ = Mode::between;
 }

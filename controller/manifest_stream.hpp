@@ -36,6 +36,8 @@ class ManifestStream {
     void end_partial();
     void take_line(std::string_view text);
     std::size_t take_json(std::string_view piece);
+    std::size_t take_behind_error(std::string_view piece);
+    void end_json();
     void fail(const std::string& message, const std::string& remedy);
 
     ObjectLoader& loader_;

@@ -143,8 +143,10 @@ bool ObjectLoader::repeats_header(const Node& node) {
         if (child.key == "metadata" && policy) policies.push_back(sniff_metadata(child));
     }
     if (policy && policies.empty()) policies.push_back({.line = node.line});
-    unreadable(node.line, "two objects in one document: apiVersion, kind or metadata occur twice",
-               policies);
+    unreadable(
+        node.line,
+        "apiVersion, kind or metadata occur twice: two objects without a line --- between them?",
+        policies);
     return true;
 }
 
@@ -178,6 +180,12 @@ void ObjectLoader::typed(const Node& node, const std::string& version, const std
         put_namespace(node, !version.empty());
     } else if (kind.empty()) {
         error(node.line, "an object without kind", "write its apiVersion and kind; it is ignored");
+    } else if (kind == "Kustomization" && version.starts_with("kustomize.config.k8s.io/")) {
+        ++loaded_.skipped;
+        Report report(log_, file_, kind);
+        report.warning(node.line, "",
+                       "is not built; the files it names are read as they are, if at all",
+                       "give the output of kubectl kustomize instead");
     } else if (is_list_kind(kind) && node.find("items") != nullptr) {
         children(node, depth + 1);
     } else if (kind == "NetworkPolicy") {

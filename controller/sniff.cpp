@@ -25,7 +25,8 @@ std::vector<Line> split(const YamlText& text) {
         std::string_view line = rest.substr(0, end);
         rest.remove_prefix(std::min(end + 1, rest.size()));
         ++number;
-        if (is_blank_or_comment(line) || line.starts_with("---")) continue;
+        if (is_document_start(line)) line.remove_prefix(3);
+        if (is_blank_or_comment(line)) continue;
         std::size_t column = indent_of(line);
         while (starts_with_dash(line.substr(column))) {
             const std::size_t next = line.find_first_not_of(' ', column + 1);

@@ -99,7 +99,11 @@ class Run {
                 return ParseFailure{"no YAML: text behind the end of the document",
                                     line(event->start_mark)};
             }
-            if (!take(*event.get())) return ParseFailure{builder_.error(), builder_.error_line()};
+            if (!take(*event.get())) {
+                return ParseFailure{
+                    builder_.error() + hint(event->start_mark.line, event->end_mark.line, ""),
+                    builder_.error_line()};
+            }
         }
     }
 
@@ -152,22 +156,51 @@ class Run {
 
     ParseFailure no_yaml() const {
         if (parser_.error == YAML_MEMORY_ERROR) return {"no memory is left to parse it", line({})};
+        const std::string problem = parser_.problem;
         if (parser_.error == YAML_READER_ERROR) {
             // The reader runs ahead of the parser and knows bytes only.
             const std::string_view before =
                 std::string_view(source_.text).substr(0, parser_.problem_offset);
             const auto breaks = std::count(before.begin(), before.end(), '\n');
-            return {std::string("no YAML: no UTF-8 text: ") + parser_.problem,
+            return {"no UTF-8 text: " + problem,
                     source_.lines(static_cast<std::uint32_t>(breaks) + 1)};
         }
-        std::string message = std::string("no YAML: ") + parser_.problem;
-        if (parser_.context == nullptr) return {message, line(parser_.problem_mark)};
-        message += std::string(", ") + parser_.context;
-        const std::uint32_t began = line(parser_.context_mark);
-        if (began != line(parser_.problem_mark)) {
-            message += " that begins in line " + std::to_string(began);
+        const yaml_mark_t& at = parser_.problem_mark;
+        if (parser_.context == nullptr) {
+            return {"no YAML: " + problem + hint(at.line, at.line, problem), line(at)};
         }
-        return {message, line(parser_.problem_mark)};
+        const yaml_mark_t& from = parser_.context_mark;
+        const std::string context = parser_.context;
+        std::string message = "no YAML: " + problem + ", " + context;
+        // Without its closing quote a text reaches up to the next one or the end.
+        if (context.find("quoted") != std::string::npos) return {message, line(from)};
+        if (line(from) != line(at)) message += " that begins in line " + std::to_string(line(from));
+        return {message + hint(from.line, at.line, problem), line(at)};
+    }
+
+    /// What people most often did when such an error comes; the lines are libyaml's.
+    std::string hint(std::size_t first, std::size_t last, std::string_view problem) const {
+        first = breaks_.own_line(first);
+        last = breaks_.own_line(last);
+        std::string_view rest = source_.text;
+        for (std::size_t i = 0; i <= last && !rest.empty(); ++i) {
+            const std::string_view text = rest.substr(0, rest.find('\n'));
+            rest.remove_prefix(std::min(text.size() + 1, rest.size()));
+            if (i < first) continue;
+            if (text.find("{{") != std::string_view::npos) {
+                return "; it looks like a template: render it first, as helm template does";
+            }
+            const std::size_t content = std::min(text.find_first_not_of(" \t"), text.size());
+            if (problem.ends_with("cannot start any token") &&
+                text.substr(0, content).find('\t') != std::string_view::npos) {
+                return "; YAML is indented with spaces, not with tabs";
+            }
+            if (problem == "did not find expected node content" &&
+                text.find(" ::") != std::string_view::npos) {
+                return "; inside braces write an address that begins with a colon in quotes";
+            }
+        }
+        return "";
     }
 
     const YamlText& source_;

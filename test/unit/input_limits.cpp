@@ -215,7 +215,10 @@ TEST_CASE("input: binary data is one clear error") {
          "ELF\x02\x01\x01" +
              std::string(9, '\0'),
          "binary data", true},
-        {"\xff\xfek\0i\0", "UTF-16", true},
+        {std::string("\xff\xfek\0i\0", 6), "UTF-16", true},
+        {std::string("k\0i\0", 4), "UTF-16", true},
+        {std::string("\0k\0i", 4), "UTF-16", true},
+        {"\x1f\x8b\x08\x01", "gzip", true},
         {"kind: Pod\x01\n", "control character 0x01", false},
         {"kind: \x04 Pod\n", "control character 0x04", false},
         {"kind: Pod\rmetadata:\r", "control character 0x0d", false},

@@ -63,6 +63,9 @@ TEST_CASE("input: a policy that cannot be read isolates its namespace (D12)") {
          "np shop/p:1! "},
         {"apiVersion: networking.k8s.io/v1\nmetadata: {name: p}\nspec: {policyTypes: [}\n",
          "np default/p:1! "},
+        {"--- {kind: NetworkPolicy, metadata: {name: p, namespace: shop}\n", "np shop/p:1! "},
+        {"--- !!map # policy\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: [}\n",
+         "np default/p:2! "},
         // several, most often for want of a separator
         {kPolicyHead + "metadata: {name: p}\nspec: {}\n" + kPolicyHead +
              "metadata: {name: q, namespace: shop}\nspec: {}\n",
