@@ -253,11 +253,15 @@ void ObjectLoader::put_namespace(const Node& node, bool known_version) {
 }
 
 std::string ObjectLoader::free_name(const std::string& ns, const std::string& wanted,
-                                    std::uint32_t line) const {
+                                    std::uint32_t line) {
     const auto& policies = loaded_.cluster.policies();
-    std::string name = wanted.empty() ? "unreadable-" + std::to_string(line) : wanted;
-    for (std::size_t n = 2; policies.contains(ObjectName{.ns = ns, .name = name}); ++n) {
-        name = "unreadable-" + std::to_string(line) + '-' + std::to_string(n);
+    const std::string made_up = "unreadable-" + std::to_string(line);
+    std::string name = wanted.empty() ? made_up : wanted;
+    while (policies.contains(ObjectName{.ns = ns, .name = name})) {
+        // Of a line that holds very many, the numbers tried before are not tried again.
+        std::size_t& number = last_number_[line];
+        number = std::max(number + 1, std::size_t{2});
+        name = made_up + '-' + std::to_string(number);
     }
     return name;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -56,8 +57,7 @@ class ObjectLoader {
     void check_version(Report& report, const Node& node, bool known, const char* wanted);
     void warn_replaced(Report& report, const SourcePos& before, const SourcePos& now);
     void warn_unseen_namespaces();
-    std::string free_name(const std::string& ns, const std::string& wanted,
-                          std::uint32_t line) const;
+    std::string free_name(const std::string& ns, const std::string& wanted, std::uint32_t line);
 
     Loaded& loaded_;
     ProblemLog& log_;
@@ -71,6 +71,7 @@ class ObjectLoader {
     std::size_t pending_nodes_ = 0;
     std::size_t pending_lost_ = 0;
     bool unknown_items_ = false;  ///< Something was unreadable and did not look like a policy.
+    std::map<std::uint32_t, std::size_t> last_number_{};  ///< Of names made up, by line.
     std::set<ObjectName>
         made_up_{};  ///< Policies whose names are guesses; real ones displace them.
 };

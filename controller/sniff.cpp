@@ -1,8 +1,10 @@
 #include "controller/sniff.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "controller/limits.hpp"
 #include "controller/validate.hpp"
@@ -17,8 +19,19 @@ struct Line {
     std::uint32_t file_line;
 };
 
+/// Whether a line may hold more than the end of what stands above it.
+bool tells(std::string_view line) {
+    constexpr std::array<std::string_view, 7> kWords = {
+        "kind", "apiVersion", "metadata", "name", "items", "podSelector", "policyTypes"};
+    return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) {
+        return line.find(word) != std::string_view::npos;
+    });
+}
+
+/// Of lines in a row that tell nothing, those that begin further left than the ones before suffice.
 std::vector<Line> split(const YamlText& text) {
     std::vector<Line> lines;
+    std::size_t dull_column = std::numeric_limits<std::size_t>::max();
     std::uint32_t number = 0;
     for (std::string_view rest = text.text; !rest.empty();) {
         const std::size_t end = std::min(rest.find('\n'), rest.size());
@@ -31,6 +44,11 @@ std::vector<Line> split(const YamlText& text) {
         while (starts_with_dash(line.substr(column))) {
             const std::size_t next = line.find_first_not_of(' ', column + 1);
             column = std::min(next, line.size());
+        }
+        if (tells(line)) {
+            dull_column = std::numeric_limits<std::size_t>::max();
+        } else if (std::exchange(dull_column, std::min(column, dull_column)) <= column) {
+            continue;
         }
         Line out{.text = std::string(line.substr(column)),
                  .column = column,

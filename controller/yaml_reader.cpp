@@ -22,15 +22,16 @@ std::string_view view(const yaml_char_t* text) {
 class ForeignBreaks {
   public:
     explicit ForeignBreaks(std::string_view text) {
+        if (text.find('\xc2') == text.npos && text.find('\xe2') == text.npos) return;
         std::size_t line = 0;
-        std::size_t from = 0;
-        for (std::size_t at = next(text, 0); at != std::string_view::npos;
-             at = next(text, at + 1)) {
-            const auto end = text.begin() + static_cast<std::ptrdiff_t>(at);
-            line += static_cast<std::size_t>(
-                std::count(text.begin() + static_cast<std::ptrdiff_t>(from), end, '\n'));
-            from = at;
-            lines_.push_back(line++);
+        for (std::size_t i = 0; i < text.size(); ++i) {
+            const std::string_view here = text.substr(i, 3);
+            if (here[0] == '\n') {
+                ++line;
+            } else if (here.starts_with("\xc2\x85") || here == "\xe2\x80\xa8" ||
+                       here == "\xe2\x80\xa9") {
+                lines_.push_back(line++);
+            }
         }
     }
 
@@ -41,11 +42,6 @@ class ForeignBreaks {
     }
 
   private:
-    static std::size_t next(std::string_view text, std::size_t from) {
-        return std::min({text.find("\xc2\x85", from), text.find("\xe2\x80\xa8", from),
-                         text.find("\xe2\x80\xa9", from)});
-    }
-
     std::vector<std::size_t> lines_{};  ///< libyaml's lines that end in one.
 };
 

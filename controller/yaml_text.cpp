@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "controller/limits.hpp"
 #include "controller/tree_builder.hpp"
 
 namespace podfence {
@@ -102,6 +103,7 @@ void PathTracker::leave(std::size_t column, bool for_element) {
 
 void PathTracker::enter_element(std::size_t column) {
     leave(column, true);
+    if (levels_.size() > limits::kDepth) return;  // Parsing it will fail.
     // The text may be the element of a list that was cut: the object starts here.
     if (!levels_.empty()) path_ += "[]";
     levels_.push_back({.column = column, .path_size = path_.size(), .element = true});

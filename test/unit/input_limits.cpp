@@ -249,3 +249,26 @@ TEST_CASE("input: thousands of problems are folded") {
     CHECK(loaded.problems.back().message == "and 4900 more errors");
     CHECK(loaded.has_errors());
 }
+
+// Each of these took time with the square of its size; none ends within a test's patience then.
+TEST_CASE("input: time grows with the text and not with its square") {
+    SECTION("very many policies without a name in one line") {
+        const Loaded loaded =
+            load_text("t", "[" + repeat(R"({"kind":"NetworkPolicy"},)", 100'000) + "{}]");
+        CHECK(loaded.objects == 100'000);
+    }
+    SECTION("very many policies of one name that cannot be read") {
+        const std::string policy = R"({"kind":"NetworkPolicy","metadata":{"name":"a"}},)";
+        const Loaded loaded = load_text("t", "[}" + repeat(policy, 100'000));
+        CHECK(loaded.objects == 10'000);  // more isolate nothing more
+    }
+    SECTION("line ends that are none to an editor") {
+        const Loaded loaded =
+            load_text("t", "kind: ConfigMap\na: \"" + repeat("\u2028", 1'000'000) + "\"\n");
+        CHECK(loaded.skipped == 1);
+    }
+    SECTION("brackets that never close, one in each line") {
+        const Loaded loaded = load_text("t", "a: " + repeat("[\n", 1'000'000));
+        CHECK(mentions(loaded, "nesting deeper than"));
+    }
+}
