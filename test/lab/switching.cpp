@@ -72,6 +72,11 @@ Switcher::Switcher(Rig& rig, const PolicyPair& pair)
     });
 }
 
+bool Switcher::go_on(std::chrono::steady_clock::duration time) const {
+    const auto took = std::chrono::steady_clock::now() - start_;
+    return took < time || (switches_ < kSwitchesMin && took < std::chrono::minutes(1));
+}
+
 std::size_t Switcher::stop() {
     thread_.request_stop();
     thread_.join();

@@ -189,7 +189,10 @@ Prober::RawPort& Prober::raw_port(const Host& host, bool icmp, Family family) {
 /// The calling thread is in the host's namespace.
 void Prober::launch_one(const Host& host, const Flow& flow, std::size_t index, Attempts& attempts) {
     const Family family = flow.source.family();
-    const bool sctp_socket = kernel_sctp_ && flow.protocol == IPPROTO_SCTP && index % 2 == 0;
+    // SCTP sockets refuse a source that another interface than the route's has (sctp_v4_get_dst);
+    // nodes and the outside host have such, pods do not.
+    const bool sctp_socket = kernel_sctp_ && flow.protocol == IPPROTO_SCTP && index % 2 == 0 &&
+                             host.kind == Host::Kind::pod;
     if (flow.protocol == IPPROTO_TCP || sctp_socket) {
         attempts.connects.emplace_back(
             *this, index, start_connect(flow.protocol, flow.source, flow.destination, flow.port));
