@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "controller/json_sniffer.hpp"
 #include "controller/limits.hpp"
 #include "controller/validate.hpp"
 
@@ -159,9 +160,25 @@ class YamlSniffer {
     bool anywhere_ = false;
 };
 
+/// In flow style a line may hold any number of policies, and braces tell where they end.
+std::vector<SniffedPolicy> sniff_flow(const YamlText& text) {
+    JsonSniffer sniffer;
+    std::uint32_t number = 0;
+    for (std::string_view rest = text.text; !rest.empty();) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size() - 1) + 1;
+        sniffer.feed(rest.substr(0, end), text.lines(++number));
+        rest.remove_prefix(end);
+    }
+    return sniffer.take();
+}
+
 }  // namespace
 
 std::vector<SniffedPolicy> sniff_yaml(const YamlText& text) {
+    const std::size_t first = text.text.find_first_not_of(" \t\r\n-");
+    if (first != std::string::npos && (text.text[first] == '{' || text.text[first] == '[')) {
+        return sniff_flow(text);
+    }
     return YamlSniffer(text).find();
 }
 

@@ -66,6 +66,9 @@ TEST_CASE("input: a policy that cannot be read isolates its namespace (D12)") {
         {"--- {kind: NetworkPolicy, metadata: {name: p, namespace: shop}\n", "np shop/p:1! "},
         {"--- !!map # policy\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: [}\n",
          "np default/p:2! "},
+        {"{x: [}, items: [{kind: NetworkPolicy, metadata: {name: p}}, {kind: NetworkPolicy,\n"
+         " metadata: {labels: {namespace: x}, name: 'q', namespace: shop}}, }]\n",
+         "np default/p:1! np shop/q:1! "},
         // several, most often for want of a separator
         {kPolicyHead + "metadata: {name: p}\nspec: {}\n" + kPolicyHead +
              "metadata: {name: q, namespace: shop}\nspec: {}\n",
