@@ -89,7 +89,7 @@ TEST_CASE("switching policies under traffic loses nothing and lets nothing throu
     CHECK(switches >= kSwitchesMin);
 }
 
-TEST_CASE("open connections live through every change") {
+TEST_CASE("N63 D4: open connections live through every change") {
     Rig rig(two_nodes(Wiring::bridge, Wiring::ptp, 3), {80});
     std::vector<std::unique_ptr<Chat>> chats;
     for (const auto* from : {&rig.lab.pod(0), &rig.lab.pod(1), &rig.lab.outside()}) {

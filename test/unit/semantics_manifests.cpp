@@ -193,6 +193,32 @@ TEST_CASE("N41 N42: a named port, declared without protocol, is TCP", "[semantic
     expect(c, flow("10.0.0.2", "10.0.0.1", 5432, kUdp), false);
 }
 
+TEST_CASE("N58 N43 D11: sidecars are containers like others, those that end before them are not",
+          "[semantics]") {
+    std::string text = kPods;
+    text += R"(---
+apiVersion: v1
+kind: Pod
+metadata: {namespace: a, name: mesh}
+spec:
+  nodeName: n1
+  containers: [{name: c}]
+  initContainers:
+  - {name: proxy, restartPolicy: Always, ports: [{name: mesh, containerPort: 15001}]}
+  - {name: setup, ports: [{name: setup, containerPort: 15002}]}
+status: {phase: Running, podIP: 10.0.0.4, hostIP: 192.168.0.1}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {namespace: a, name: p}
+spec: {podSelector: {}, ingress: [{ports: [{port: mesh}, {port: setup}]}]}
+)";
+    const Cluster c = load_text("test.yaml", text).cluster;
+    expect(c, flow("10.0.0.2", "10.0.0.4", 15001), true);
+    expect(c, flow("10.0.0.2", "10.0.0.4", 15002), false);
+    expect(c, flow("10.0.0.2", "10.0.0.4", 80), false);
+}
+
 TEST_CASE("N47 V5 D12: a quoted number is no port, and opens none", "[semantics]") {
     const Cluster c = with_spec("{podSelector: {}, ingress: [{ports: [{port: \"80\"}]}]}");
     expect(c, kIn, false);

@@ -177,7 +177,9 @@ TEST_CASE("N29: of an unseen namespace nothing but its name is known", "[semanti
     judged(namespaces("kubernetes.io/metadata.name=ghost,!team"), false);
 }
 
-TEST_CASE("N29: a policy acts in its namespace even before the Namespace is seen", "[semantics]") {
+TEST_CASE(
+    "N29 N64: a policy acts in its namespace before the Namespace is seen and after it is gone",
+    "[semantics]") {
     const Cluster c = cluster(pod("ghost/db", "10.0.0.1"), pod("ghost/web", "10.0.0.2"),
                               pod("ghost/web2", "10.0.0.3").labels("app=web"),
                               policy("ghost/p").ingress(rule().peer(pods("app=web"))));
