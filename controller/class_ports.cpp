@@ -3,6 +3,7 @@
 #include <array>
 #include <set>
 
+#include "controller/families.hpp"
 #include "controller/names.hpp"
 #include "controller/policy_class.hpp"
 
@@ -36,10 +37,6 @@ nft::Key port_key(Protocol protocol, std::uint16_t port) {
 
 nft::Element port_element(const PortSpan& span) {
     return {port_key(span.protocol, span.range.first), port_key(span.protocol, span.range.last)};
-}
-
-FieldType address_type(nft::Family family) {
-    return family == nft::Family::ipv4 ? FieldType::ipv4_addr : FieldType::ipv6_addr;
 }
 
 }  // namespace

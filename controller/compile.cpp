@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "controller/families.hpp"
 #include "controller/policy_class.hpp"
 #include "controller/selector.hpp"
 
@@ -19,15 +20,10 @@ using nft::VerdictKind;
 /// Dispatch maps are declared for a node with more pods than Kubernetes recommends.
 constexpr std::uint32_t kPodsCapacityLeast = 1024;
 constexpr std::array kDirections{Direction::egress, Direction::ingress};
-constexpr std::array kFamilies{Family::ipv4, Family::ipv6};
 constexpr std::string_view kNeighbourDiscovery = "neighbour-discovery";
 constexpr std::string_view kLinkProtocols = "link-protocols";
 /// Denied packets logged a second, so that a flood of them does not become one of messages.
 constexpr std::uint64_t kLogPerSecond = 100;
-
-FieldType address_type(Family family) {
-    return family == Family::ipv4 ? FieldType::ipv4_addr : FieldType::ipv6_addr;
-}
 
 Field source(Family family) {
     return family == Family::ipv4 ? Field::ip_saddr : Field::ip6_saddr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "controller/families.hpp"
 #include "controller/names.hpp"
 #include "controller/selector.hpp"
 #include "nft/error.hpp"
@@ -21,11 +22,6 @@ using nft::FieldType;
 constexpr std::size_t kPodSetsMax = 4;
 constexpr std::uint32_t kPeersCapacityLeast = 128;
 constexpr std::uint32_t kCapacityStep = 8;
-constexpr std::array kFamilies{Family::ipv4, Family::ipv6};
-
-FieldType address_type(Family family) {
-    return family == Family::ipv4 ? FieldType::ipv4_addr : FieldType::ipv6_addr;
-}
 
 void hash(NameHash& out, const LabelSelector& selector) {
     out.add(selector.requirements.size());
@@ -105,7 +101,8 @@ std::uint32_t capacity_for(std::size_t count, std::uint32_t least) {
 }
 
 std::string sized_name(std::string name, std::uint32_t capacity, std::uint32_t least) {
-    return capacity == least ? name : name + "-x" + std::to_string(capacity);
+    if (capacity != least) name += "-x" + std::to_string(capacity);
+    return name;
 }
 
 std::string_view family_suffix(Family family) {

@@ -15,9 +15,6 @@ namespace podfence::nft {
 
 namespace {
 
-/// The kernel's validation takes fewer jumps than this one after another (NFT_JUMP_STACK_SIZE).
-constexpr std::size_t kJumpsMax = 16;
-
 /// The operation is fine and does nothing: a batch of such is no commit.
 constexpr int kNothing = -1;
 

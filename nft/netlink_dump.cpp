@@ -96,7 +96,7 @@ Result<Dumped> exchange(NetlinkSocket& socket, const wire::WireBuffer& scratch, 
 /// is refused unless the ruleset is still at the generation.
 Result<std::uint32_t> settled_generation(NetlinkSocket& socket, wire::WireBuffer& scratch) {
     for (int attempt = 0; attempt < kSettlingMax; ++attempt) {
-        const auto generation = read_generation(socket, scratch);
+        auto generation = read_generation(socket, scratch);
         if (!generation) {
             return generation;
         }
@@ -135,7 +135,7 @@ class TableRequests {
                                     NFT_MSG_GETOBJ, NFT_MSG_GETFLOWTABLE}) {
             // These go through all tables, and continue by counting what they have passed.
             const bool shared = type != NFT_MSG_GETSET && type != NFT_MSG_GETRULE;
-            const auto dumped = request(type, nullptr);
+            auto dumped = request(type, nullptr);
             if (!dumped) {
                 return dumped;
             }
@@ -143,7 +143,7 @@ class TableRequests {
                          (*dumped == Dumped::disturbed && (shared || !tolerant));
         }
         for (const std::string& set : decoder_.sets()) {
-            const auto dumped = request(NFT_MSG_GETSETELEM, &set);
+            auto dumped = request(NFT_MSG_GETSETELEM, &set);
             if (!dumped) {
                 return dumped;
             }

@@ -59,6 +59,8 @@ class Key {
     static constexpr std::size_t kBytesMax = 32;  // ipv6_addr . ipv6_addr
 
     constexpr Key() = default;
+    /// A key as the kernel holds it: at most kBytesMax.
+    explicit Key(std::span<const std::uint8_t> bytes) { append(bytes, false); }
     /// Appends a field's bytes, padded to 4 with zeros when `padded`.
     Key& append(std::span<const std::uint8_t> bytes, bool padded);
 
@@ -86,6 +88,10 @@ struct Element {
 
     friend auto operator<=>(const Element&, const Element&) = default;
 };
+
+/// Jumps one after another that the kernel's validation of a chain graph stops short of
+/// (NFT_JUMP_STACK_SIZE); it refuses loops too.
+inline constexpr std::size_t kJumpsMax = 16;
 
 enum class VerdictKind : std::uint8_t { accept, drop, go_to, jump, ret };
 

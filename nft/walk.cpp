@@ -12,9 +12,6 @@ namespace podfence::nft {
 
 namespace {
 
-/// The kernel refuses chain graphs with loops or deeper than this (NFT_JUMP_STACK_SIZE), so a walk
-/// that needs more shows a bug of ours.
-constexpr std::size_t kJumpsMax = 16;
 constexpr std::size_t kRulesMax = 1'000'000;
 
 constexpr std::uint8_t kIcmpV6 = 58;
@@ -130,6 +127,7 @@ class Walker {
                     PODFENCE_CHECK(target != table_.chains.end());
                     if (verdict->kind == VerdictKind::go_to) stack.pop_back();
                     stack.push_back({&target->first, &target->second, 0});
+                    // The kernel refuses what needs more: this would be a bug of ours.
                     PODFENCE_CHECK(stack.size() <= kJumpsMax);
                 }
             }

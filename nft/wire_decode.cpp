@@ -71,12 +71,6 @@ std::optional<SetSpec> decode_spec(const Attrs<NFTA_SET_MAX>& attrs) {
     return spec;
 }
 
-Key key_of(Bytes bytes) {
-    Key key;
-    key.append(bytes, false);
-    return key;
-}
-
 template <class T, class Projection>
 void sort_unique(std::vector<T>& values, Projection projection) {
     std::ranges::sort(values, {}, projection);
@@ -210,12 +204,11 @@ bool TableDecoder::collect(Collected& set, Bytes element) {
         return false;  // Elements of our sets have no comments.
     }
     if (set.tree()) {
-        set.boundaries.push_back({key_of(first), end, std::move(verdict), std::move(comment)});
+        set.boundaries.push_back({Key(first), end, std::move(verdict), std::move(comment)});
     } else if (set.map) {
-        set.entries.push_back(
-            {{key_of(first), key_of(last)}, std::move(verdict), std::move(comment)});
+        set.entries.push_back({{Key(first), Key(last)}, std::move(verdict), std::move(comment)});
     } else {
-        set.elements.push_back({key_of(first), key_of(last)});
+        set.elements.push_back({Key(first), Key(last)});
     }
     return true;
 }

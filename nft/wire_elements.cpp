@@ -142,12 +142,6 @@ class ElementWriter {
     nlattr* list_ = nullptr;
 };
 
-Key key_of(std::span<const std::uint8_t> bytes) {
-    Key key;
-    key.append(bytes, false);
-    return key;
-}
-
 }  // namespace
 
 Refusal put_elements(const ElementTarget& target, std::span<const Element> elements,
@@ -200,7 +194,7 @@ std::optional<Key> successor(const Key& key) {
     std::ranges::copy(key.bytes(), bytes.begin());
     for (std::size_t i = size; i-- > 0;) {
         if (++bytes[i] != 0) {
-            return key_of(std::span(bytes).first(size));
+            return Key(std::span(bytes).first(size));
         }
     }
     return std::nullopt;
@@ -212,7 +206,7 @@ std::optional<Key> predecessor(const Key& key) {
     std::ranges::copy(key.bytes(), bytes.begin());
     for (std::size_t i = size; i-- > 0;) {
         if (bytes[i]-- != 0) {
-            return key_of(std::span(bytes).first(size));
+            return Key(std::span(bytes).first(size));
         }
     }
     return std::nullopt;
@@ -221,7 +215,7 @@ std::optional<Key> predecessor(const Key& key) {
 Key last_key(std::size_t size) {
     std::array<std::uint8_t, Key::kBytesMax> bytes;
     bytes.fill(0xff);
-    return key_of(std::span(bytes).first(size));
+    return Key(std::span(bytes).first(size));
 }
 
 }  // namespace podfence::nft::wire
