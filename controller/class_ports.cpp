@@ -133,11 +133,12 @@ bool ClassCompiler::add_flows(const PolicyClass& policy_class, const std::vector
         }
         std::sort(set.elements.begin(), set.elements.end());
         const auto name = "flows-" + hash + "-" + std::string(family_suffix(family));
-        accept({.statements = {nft::MatchSet{
-                    {peer_field(policy_class.direction, family), Field::l4proto, Field::th_dport},
-                    name}},
-                .comment = make_comment(names_of(policy_class))},
-               chain);
+        allow(policy_class.direction,
+              {.statements = {nft::MatchSet{
+                   {peer_field(policy_class.direction, family), Field::l4proto, Field::th_dport},
+                   name}},
+               .comment = make_comment(names_of(policy_class))},
+              chain);
         out_.table.sets.emplace(name, std::move(set));
     }
     return true;
@@ -157,13 +158,13 @@ void ClassCompiler::add_port_rules(const PolicyClass& policy_class, const ClassP
         std::sort(ports.elements.begin(), ports.elements.end());
         const auto name = make_name("portset", hash, "");
         out_.table.sets.emplace(name, std::move(ports));
-        accept_peers(policy_class.direction, group.peers, group.origins,
-                     {.statements = {nft::MatchSet{kPortKey, name}}}, chain);
+        allow_peers(policy_class.direction, group.peers, group.origins,
+                    {.statements = {nft::MatchSet{kPortKey, name}}}, chain);
     }
 }
 
 Verdict ClassCompiler::verdict_for(Direction direction, const RuleGroup& users) {
-    if (users.peers.any) return {VerdictKind::accept};
+    if (users.peers.any) return allowed(direction);
     NameHash hash;
     hash.add(to_string(direction));
     // Sets are named by their definition, so their names stand for it.
@@ -174,7 +175,7 @@ Verdict ClassCompiler::verdict_for(Direction direction, const RuleGroup& users) 
         // The chain belongs to whoever has these peers; which policies those are, the entries of
         // the maps that lead here say.
         entry->second.comment = make_comment(describe(users.peers));
-        accept_peers(direction, users.peers, {}, {}, entry->second);
+        allow_peers(direction, users.peers, {}, {}, entry->second);
         entry->second.rules.push_back(
             {.statements = {Verdict{VerdictKind::go_to, deny_chain(direction)}}});
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "controller/families.hpp"
 #include "controller/policy_class.hpp"
@@ -33,6 +34,11 @@ Field destination(Family family) {
     return family == Family::ipv4 ? Field::ip_daddr : Field::ip6_daddr;
 }
 
+/// How the dispatch enters a pod's class: what egress allows comes back, to be judged for ingress.
+VerdictKind way_into(Direction direction) {
+    return direction == Direction::egress ? VerdictKind::jump : VerdictKind::go_to;
+}
+
 nft::Element single(const nft::Key& key) {
     return {.first = key, .last = key};
 }
@@ -58,6 +64,7 @@ class NodeCompiler {
             if (pod.node == options_.node && can_hold_addresses(pod)) add_pod(pod);
         }
         for (const auto direction : kDirections) add_dispatch(direction);
+        add_hooks();
         add_hairpins();
         for (const auto direction : kDirections) add_deny_chain(direction);
         return std::move(out_);
@@ -69,8 +76,8 @@ class NodeCompiler {
     void add_dispatch(Direction direction);
     void add_hairpins();
     void add_deny_chain(Direction direction);
-    void add_base_chain(Direction direction, std::string name, nft::BaseChain base,
-                        const std::vector<nft::Rule>& look_ups);
+    void add_hooks();
+    void add_base_chain(std::string name, nft::Hook hook, std::span<const Direction> directions);
     std::vector<const NetworkPolicy*> isolating(const Pod& pod, Direction direction) const;
 
     const Cluster& cluster_;
@@ -83,7 +90,9 @@ class NodeCompiler {
     /// By direction and family.
     std::array<std::array<std::vector<nft::MapEntry>, 2>, 2> dispatch_;
     std::array<std::vector<Address>, 2> isolated_;
-    std::vector<nft::Rule> hairpin_rules_;
+    /// By direction: the rules that find out who isolates.
+    std::array<std::vector<nft::Rule>, 2> look_ups_;
+    std::array<std::string, 2> hairpins_;  ///< By family: the set's name.
 };
 
 /// N71: what a pod's link needs to work is never judged.
@@ -133,7 +142,7 @@ void NodeCompiler::add_pod(const Pod& pod) {
             dispatch_[static_cast<std::size_t>(direction)]
                      [static_cast<std::size_t>(address.family())]
                          .push_back({.key = single(key),
-                                     .verdict = {VerdictKind::go_to, chain},
+                                     .verdict = {way_into(direction), chain},
                                      .comment = comment});
         }
     }
@@ -145,7 +154,6 @@ void NodeCompiler::add_pod(const Pod& pod) {
 }
 
 void NodeCompiler::add_dispatch(Direction direction) {
-    std::vector<nft::Rule> look_ups;
     for (const auto family : kFamilies) {
         auto& entries =
             dispatch_[static_cast<std::size_t>(direction)][static_cast<std::size_t>(family)];
@@ -155,30 +163,36 @@ void NodeCompiler::add_dispatch(Direction direction) {
             sized_name(std::string(to_string(direction)) + "-" + std::string(family_suffix(family)),
                        capacity, kPodsCapacityLeast);
         const auto field = direction == Direction::egress ? source(family) : destination(family);
-        look_ups.push_back({.statements = {nft::LookupVerdict{{field}, name}}});
+        look_ups_[static_cast<std::size_t>(direction)].push_back(
+            {.statements = {nft::LookupVerdict{{field}, name}}});
         out_.table.maps.emplace(name, nft::Map{.spec = {.key = {address_type(family)},
                                                         .size = capacity,
                                                         .comment = "isolated pods of this node"},
                                                .entries = std::move(entries)});
     }
-    const bool egress = direction == Direction::egress;
-    add_base_chain(direction, egress ? "forward-egress" : "forward-ingress",
-                   {.hook = nft::Hook::forward, .priority = options_.priority + (egress ? 0 : 1)},
-                   look_ups);
-    if (egress && options_.pod_to_node_enforced) {
-        add_base_chain(direction, "input-egress",
-                       {.hook = nft::Hook::input, .priority = options_.priority}, look_ups);
+}
+
+/// One base chain judges what is forwarded: a second one costs every packet of every connection,
+/// and more than the look-ups do.
+void NodeCompiler::add_hooks() {
+    add_base_chain("forward", nft::Hook::forward, kDirections);
+    if (options_.pod_to_node_enforced) {
+        add_base_chain("input", nft::Hook::input, std::array{Direction::egress});
     }
 }
 
-void NodeCompiler::add_base_chain(Direction direction, std::string name, nft::BaseChain base,
-                                  const std::vector<nft::Rule>& look_ups) {
-    nft::Chain chain{.base = base,
-                     .comment = std::string("who isolates the ") +
-                                (direction == Direction::egress ? "source" : "destination")};
+void NodeCompiler::add_base_chain(std::string name, nft::Hook hook,
+                                  std::span<const Direction> directions) {
+    nft::Chain chain{.base = nft::BaseChain{.hook = hook, .priority = options_.priority},
+                     .comment = directions.size() == 1
+                                    ? "who isolates the source"
+                                    : "who isolates the source, then who the destination"};
     chain.rules.push_back({.statements = {nft::MatchCtState{nft::ct_established | nft::ct_related},
                                           Verdict{VerdictKind::accept}}});
-    chain.rules.insert(chain.rules.end(), look_ups.begin(), look_ups.end());
+    for (const auto direction : directions) {
+        const auto& rules = look_ups_[static_cast<std::size_t>(direction)];
+        chain.rules.insert(chain.rules.end(), rules.begin(), rules.end());
+    }
     out_.origins.emplace(name, ChainOrigin{.what = "hook"});
     out_.table.chains.emplace(std::move(name), std::move(chain));
 }
@@ -199,9 +213,7 @@ void NodeCompiler::add_hairpins() {
         const auto name = sized_name("hairpin-" + std::string(family_suffix(family)), capacity,
                                      kPodsCapacityLeast);
         out_.table.sets.emplace(name, std::move(set));
-        hairpin_rules_.push_back(
-            {.statements = {nft::MatchSet{{source(family), destination(family)}, name},
-                            Verdict{VerdictKind::accept}}});
+        hairpins_[static_cast<std::size_t>(family)] = name;
     }
 }
 
@@ -209,12 +221,15 @@ void NodeCompiler::add_hairpins() {
 /// dispatch: only what would be denied pays for them.
 void NodeCompiler::add_deny_chain(Direction direction) {
     nft::Chain chain{.comment = "what no policy allows, but for the exceptions first"};
-    chain.rules = hairpin_rules_;
-    for (const auto& [field, set] : {std::pair{Field::icmpv6_type, kNeighbourDiscovery},
-                                     std::pair{Field::l4proto, kLinkProtocols}}) {
-        chain.rules.push_back({.statements = {nft::MatchSet{{field}, std::string(set)},
-                                              Verdict{VerdictKind::accept}}});
+    const auto spare = [&](std::vector<Field> key, std::string set) {
+        chain.rules.push_back({.statements = {nft::MatchSet{std::move(key), std::move(set)},
+                                              ClassCompiler::allowed(direction)}});
+    };
+    for (const auto family : kFamilies) {
+        spare({source(family), destination(family)}, hairpins_[static_cast<std::size_t>(family)]);
     }
+    spare({Field::icmpv6_type}, std::string(kNeighbourDiscovery));
+    spare({Field::l4proto}, std::string(kLinkProtocols));
     const auto name = ClassCompiler::deny_chain(direction);
     if (options_.log_group) {
         chain.rules.push_back(

@@ -31,6 +31,10 @@ nft::Field ClassCompiler::peer_field(Direction direction, nft::Family family) {
     return family == nft::Family::ipv4 ? nft::Field::ip_daddr : nft::Field::ip6_daddr;
 }
 
+nft::Verdict ClassCompiler::allowed(Direction direction) {
+    return {direction == Direction::egress ? VerdictKind::ret : VerdictKind::accept};
+}
+
 std::string ClassCompiler::deny_chain(Direction direction) {
     return "deny-" + std::string(to_string(direction));
 }
@@ -51,18 +55,20 @@ void ClassCompiler::write_chain(const PolicyClass& policy_class, const std::stri
     const auto parts = collect(policy_class);
     nft::Chain chain{.comment = make_comment(names_of(policy_class))};
     if (parts.any_port.peers.any) {  // N14: nothing more can be allowed
-        accept({.statements = {}, .comment = make_comment(parts.any_port.origins)}, chain);
+        allow(direction, {.statements = {}, .comment = make_comment(parts.any_port.origins)},
+              chain);
     } else {
         for (const auto& set :
              parts.named.empty() ? std::vector<SetRef>{} : sets_.named_ports(parts.named)) {
-            accept({.statements = {nft::MatchSet{
-                        {peer_field(direction, set.family), Field::l4proto, Field::th_dport},
-                        set.name}},
-                    .comment = make_comment(parts.named_origins)},
-                   chain);
+            allow(direction,
+                  {.statements = {nft::MatchSet{
+                       {peer_field(direction, set.family), Field::l4proto, Field::th_dport},
+                       set.name}},
+                   .comment = make_comment(parts.named_origins)},
+                  chain);
         }
         add_ports(policy_class, parts, hash, chain);
-        accept_peers(direction, parts.any_port.peers, parts.any_port.origins, {}, chain);
+        allow_peers(direction, parts.any_port.peers, parts.any_port.origins, {}, chain);
         chain.rules.push_back({.statements = {Verdict{VerdictKind::go_to, deny_chain(direction)}}});
     }
     out_.table.chains.emplace(name, std::move(chain));
@@ -70,25 +76,25 @@ void ClassCompiler::write_chain(const PolicyClass& policy_class, const std::stri
                          ChainOrigin{.what = "policy class", .policies = names_of(policy_class)});
 }
 
-void ClassCompiler::accept_peers(Direction direction, const PeerUnion& peers,
-                                 const std::vector<std::string>& origins, const nft::Rule& prefix,
-                                 nft::Chain& chain) {
+void ClassCompiler::allow_peers(Direction direction, const PeerUnion& peers,
+                                const std::vector<std::string>& origins, const nft::Rule& prefix,
+                                nft::Chain& chain) {
     nft::Rule rule = prefix;
     rule.comment = make_comment(origins);
     if (peers.any) {
-        accept(std::move(rule), chain);
+        allow(direction, std::move(rule), chain);
         return;
     }
     for (const auto& set : sets_.peers(peers)) {
         auto one = rule;
         one.statements.emplace_back(nft::MatchSet{{peer_field(direction, set.family)}, set.name});
-        accept(std::move(one), chain);
+        allow(direction, std::move(one), chain);
     }
 }
 
-void ClassCompiler::accept(nft::Rule rule, nft::Chain& chain) const {
+void ClassCompiler::allow(Direction direction, nft::Rule rule, nft::Chain& chain) const {
     if (counters_) rule.statements.emplace_back(nft::Counter{});
-    rule.statements.emplace_back(Verdict{VerdictKind::accept});
+    rule.statements.emplace_back(allowed(direction));
     chain.rules.push_back(std::move(rule));
 }
 

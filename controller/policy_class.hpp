@@ -20,6 +20,11 @@ class ClassCompiler {
     /// The name of the class's chain, which is made when first asked for.
     std::string chain_for(const PolicyClass& policy_class);
 
+    /// What a packet that is allowed in a direction meets: for egress `return`, to the hook's
+    /// chain, which then asks who isolates the destination (N5: both ends must allow); for ingress,
+    /// which comes last, `accept`.
+    static nft::Verdict allowed(Direction direction);
+
     /// The chain in which everything ends that the class does not allow.
     static std::string deny_chain(Direction direction);
 
@@ -38,10 +43,10 @@ class ClassCompiler {
     void add_port_rules(const PolicyClass& policy_class, const ClassParts& parts,
                         nft::Chain& chain);
     nft::Verdict verdict_for(Direction direction, const RuleGroup& users);
-    void accept_peers(Direction direction, const PeerUnion& peers,
-                      const std::vector<std::string>& origins, const nft::Rule& prefix,
-                      nft::Chain& chain);
-    void accept(nft::Rule rule, nft::Chain& chain) const;
+    void allow_peers(Direction direction, const PeerUnion& peers,
+                     const std::vector<std::string>& origins, const nft::Rule& prefix,
+                     nft::Chain& chain);
+    void allow(Direction direction, nft::Rule rule, nft::Chain& chain) const;
 
     Compiled& out_;
     SetPool& sets_;

@@ -56,13 +56,6 @@ Lane equal_lane(std::string name) {
     return made;
 }
 
-Lane two_hooks_lane(std::string name) {
-    Lane made =
-        lane(std::move(name), [](const Road&) { test::nft_load(conntrack_only(kRules, true)); });
-    take_turns_of_tables(made, kRules);
-    return made;
-}
-
 Lane podfence_lane(std::string name, std::size_t rules) {
     const CompileOptions options{.node = {}, .table = {.name = kRules}};
     Lane made = lane(std::move(name), [&](const Road& road) {

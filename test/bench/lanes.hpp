@@ -21,9 +21,6 @@ struct Lane {
 
 /// Conntrack only on both sides: how far two equal sides are apart.
 Lane equal_lane(std::string name);
-/// The same on two chains, one a direction: what podfence's hooks cost without any rule behind
-/// them.
-Lane two_hooks_lane(std::string name);
 /// `rules` of a pod's policies, as podfence enforces them.
 Lane podfence_lane(std::string name, std::size_t rules);
 /// The same in one chain, rule by rule.

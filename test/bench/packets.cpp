@@ -29,17 +29,13 @@ Figure figure_of(const Lane& lane, std::string unit) {
             .baseline = lane.conntrack_only};
 }
 
-constexpr std::size_t kPodfenceLanes = 2;  // Where they start.
+constexpr std::size_t kPodfenceLanes = 1;  // Where they start.
 
 /// The first lane's sides are equal: what their ratio is away from 1, the others' may be as well.
-/// The second one's rules are podfence's hooks with nothing behind them.
-double print_floors(Report& report, const std::vector<Lane>& lanes, const std::string& unit) {
-    Figure equal = figure_of(lanes[0], unit);
+double print_floor(Report& report, const Lane& lane, const std::string& unit) {
+    Figure equal = figure_of(lane, unit);
     equal.note = "two equal sides: the floor of the ratios below";
     report.print(equal);
-    Figure hooks = figure_of(lanes[1], unit);
-    hooks.note = "of podfence's ratios, what its two hooks cost";
-    report.print(hooks);
     return value_of(equal, Measure::ratio);
 }
 
@@ -59,7 +55,6 @@ void measure_connects(Report& report, const Options& options) {
     Report::progress("wiring pods and loading rules");
     std::vector<Lane> lanes;
     lanes.push_back(equal_lane("connect/conntrack-only"));
-    lanes.push_back(two_hooks_lane("connect/two-hooks"));
     std::vector<Lane> others;
     for (const std::size_t count : counts) {
         lanes.push_back(podfence_lane(with_rules("podfence", count), count));
@@ -68,7 +63,7 @@ void measure_connects(Report& report, const Options& options) {
     }
     Report::progress("connecting");
     run(lanes, options.smoke ? kSmoke : kConnects);
-    const double floor = print_floors(report, lanes, "conn/s");
+    const double floor = print_floor(report, lanes[0], "conn/s");
     for (auto lane = lanes.begin() + kPodfenceLanes; lane != lanes.end(); ++lane) {
         Figure figure = figure_of(*lane, "conn/s");
         figure.demand = kConnectDemand;
@@ -93,12 +88,11 @@ void measure_streams(Report& report, const Options& options) {
     const std::size_t count = options.smoke ? 10 : 10'000;
     std::vector<Lane> lanes;
     lanes.push_back(equal_lane("stream/conntrack-only"));
-    lanes.push_back(two_hooks_lane("stream/two-hooks"));
     lanes.push_back(podfence_lane("stream/podfence/" + std::to_string(count) + "-rules", count));
     Report::progress("streaming");
     const Effort effort = options.smoke ? kSmoke : kStreams;
     take_turns(lanes, effort.rounds, [&](Road& road) { return road.stream_for(effort.slice_s); });
-    const double floor = print_floors(report, lanes, "Gbit/s");
+    const double floor = print_floor(report, lanes[0], "Gbit/s");
     Figure figure = figure_of(lanes.back(), "Gbit/s");
     figure.demand = kStreamDemand;
     figure.floor = floor;

@@ -77,21 +77,14 @@ Cluster cluster_of(const std::vector<Allowed>& allowed, const lab::Network& netw
     return cluster;
 }
 
-std::string conntrack_only(const std::string& table, bool twice) {
-    std::ostringstream out;
-    out << "table inet " << table << " {\n";
-    for (const int priority : {-10, -9}) {
-        if (priority == -9 && !twice) break;
-        out << "  chain forward" << -priority
-            << " {\n"
-               "    type filter hook forward priority "
-            << priority
-            << "; policy accept;\n"
-               "    ct state established,related accept\n"
-               "  }\n";
-    }
-    out << "}\n";
-    return out.str();
+std::string conntrack_only(const std::string& table) {
+    return "table inet " + table +
+           " {\n"
+           "  chain forward {\n"
+           "    type filter hook forward priority -10; policy accept;\n"
+           "    ct state established,related accept\n"
+           "  }\n"
+           "}\n";
 }
 
 std::string naive_linear(const std::string& table, const std::vector<Allowed>& allowed,

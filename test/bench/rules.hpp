@@ -28,9 +28,8 @@ Cluster cluster_of(const std::vector<Allowed>& allowed, const lab::Network& netw
                    const lab::Host& subject);
 
 /// The inet table `table` with nothing but `ct state established,related accept`: conntrack's own
-/// price, on the forward hook once or, in chains of the priorities that podfence uses, twice. In
-/// nft syntax, as the next.
-std::string conntrack_only(const std::string& table, bool twice = false);
+/// price, where podfence hooks in. In nft syntax, as the next.
+std::string conntrack_only(const std::string& table);
 
 /// A rule for each allowed source, one after the other in one chain.
 std::string naive_linear(const std::string& table, const std::vector<Allowed>& allowed,

@@ -64,7 +64,7 @@ TEST_CASE("diff is status 1 while something would change, and changes nothing", 
     CHECK(run_podfence({"diff", "-f", shop.path()}).out.empty());
     // Other options give other rules.
     CHECK(run_podfence({"diff", "-f", shop.path(), "--counters"}).status == 1);
-    test::run_shell("nft flush chain inet podfence forward-ingress");
+    test::run_shell("nft flush chain inet podfence forward");
     const auto tampered = run_podfence({"diff", "-f", shop.path(), "-o", "json"});
     CHECK(tampered.status == 1);
     CHECK(test::json_of(tampered).at("changed").as_bool());
@@ -207,7 +207,7 @@ TEST_CASE("explain --live notices a node that does not do what the policies say"
     CHECK(agreed.err.empty());
     CHECK(contains(agreed.out, "the kernel drops it, the policies deny it"));
     CHECK(run_podfence(allowed).status == 0);
-    test::run_shell("nft flush chain inet podfence forward-ingress");
+    test::run_shell("nft flush chain inet podfence forward");
     const auto tampered = run_podfence(denied);
     CHECK(tampered.status == 1);
     CHECK(contains(tampered.out, "DISAGREEMENT"));

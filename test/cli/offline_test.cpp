@@ -40,7 +40,7 @@ TEST_CASE("dump annotates the rules with the policies they come from", "[cli]") 
     CHECK_FALSE(contains(nft.out, "#"));
     const auto json = test::json_of(with_shop({"dump", "-o", "json"}));
     CHECK(text(json.at("table").at("name")) == "podfence");
-    CHECK(text(json.at("chains").at("forward-ingress").at("base").at("hook")) == "forward");
+    CHECK(text(json.at("chains").at("forward").at("base").at("hook")) == "forward");
     CHECK(json.at("problems").as_array().empty());
 }
 
