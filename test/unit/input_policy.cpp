@@ -119,8 +119,8 @@ TEST_CASE("input: what the API server rejects fails closed at the smallest thing
          " : any"},                                                         // V15
         {"{from: [{ipBlock: {}}]}", ".from[0].ipBlock.cidr", " : any"},     // V11
         {"{from: [{ipBlock: 10.0.0.0/8}]}", ".from[0].ipBlock", " : any"},  // V16
-        {"{from: [{ipBlock: {cidr: 10.0.0.1}}, {ipBlock: {cidr: \"::/0\"}}]}", ".from[0].ipBlock.cidr",
-         "::/0 : any"},                                                          // V11
+        {"{from: [{ipBlock: {cidr: 10.0.0.1}}, {ipBlock: {cidr: \"::/0\"}}]}",
+         ".from[0].ipBlock.cidr", "::/0 : any"},                                 // V11
         {"{from: [{ipBlock: {cidr: 10}}]}", ".from[0].ipBlock.cidr", " : any"},  // V16
         {"{from: [{ipBlock: {cidr: '::ffff:1.2.3.0/120'}}]}", ".from[0].ipBlock.cidr",
          " : any"},  // V13
