@@ -1,4 +1,5 @@
-#include <array>
+#include <algorithm>
+#include <string_view>
 
 #include "controller/decode.hpp"
 
@@ -10,6 +11,11 @@ constexpr const char* kPolicyClosed =
     "until it is mended the policy isolates at its widest reading and its rules allow nothing";
 constexpr const char* kDirectionClosed =
     "until it is mended the policy allows nothing in this direction";
+
+bool is_repeated(const Node& map, std::string_view key) {
+    return map.repeated_key && std::count_if(map.children.begin(), map.children.end(),
+                                             [&](const Node& c) { return c.key == key; }) > 1;
+}
 
 class SpecDecoder {
   public:
@@ -23,6 +29,7 @@ class SpecDecoder {
     void decode_types();
     void default_types();
     void decode_rules(Direction direction, std::vector<PolicyRule>& rules);
+    void widen_repeated();
 
     const Node& spec_;
     Report& report_;
@@ -40,6 +47,7 @@ void SpecDecoder::decode() {
     decode_types();
     decode_rules(Direction::ingress, out_.ingress_rules);
     decode_rules(Direction::egress, out_.egress_rules);
+    widen_repeated();
     // Rules of a direction that is not listed are ignored (N9).
     if (!trusted_ || !out_.ingress) out_.ingress_rules.clear();
     if (!trusted_ || !out_.egress) out_.egress_rules.clear();
@@ -108,6 +116,12 @@ void SpecDecoder::decode_rules(Direction direction, std::vector<PolicyRule>& rul
     }
 }
 
+/// Which of two spellings was meant is unknown: the policy isolates what either may have.
+void SpecDecoder::widen_repeated() {
+    if (is_repeated(spec_, "podSelector")) out_.pods = {};
+    if (is_repeated(spec_, "policyTypes")) out_.ingress = out_.egress = true;
+}
+
 }  // namespace
 
 NetworkPolicy decode_policy(const Node& object, const std::string& default_namespace, bool trusted,
@@ -127,6 +141,10 @@ NetworkPolicy decode_policy(const Node& object, const std::string& default_names
         return policy;
     }
     SpecDecoder(*spec, trusted && fine, report, policy).decode();
+    if (is_repeated(object, "spec")) {
+        policy.pods = {};
+        policy.ingress = policy.egress = true;
+    }
     return policy;
 }
 

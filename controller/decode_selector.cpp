@@ -33,7 +33,10 @@ void SelectorDecoder::lose(const Node& node, const std::string& field, const std
 }
 
 void SelectorDecoder::labels(const Node& map, const std::string& field) {
-    if (!report_.check_repeated(map, field, remedy_)) lose();
+    if (!report_.check_repeated(map, field, remedy_)) {
+        lose();  // all of them: two values of one key would select nothing, not more
+        return;
+    }
     for (const Node& label : map.children) {
         const std::string at = join_field(field, label.key);
         if (!is_label_key(label.key)) {
@@ -145,6 +148,8 @@ DecodedSelector decode_selector(const Node& node, const std::string& field, Repo
     }
     if (!report.check_members(node, field, {"matchLabels", "matchExpressions"}, remedy)) {
         decoder.lose();
+        // Which of two was meant is unknown, and neither narrows what the other selects.
+        if (node.repeated_key) return decoder.take();
     }
     const auto part = [&](std::string_view key, Node::Kind kind) {
         const Node* child = report.child(node, field, key, kind, remedy);

@@ -137,7 +137,10 @@ class JsonDocument::Impl {
     bool broken() const { return broken_; }
 
     void finish() {
-        if (!broken_ && !parser_.done()) fail("it ends in the middle; it may have been cut off");
+        if (!broken_ && !parser_.done()) {
+            fail("it ends in the middle; it may have been cut off");
+            loader_.cut_off();
+        }
         if (!broken_) {
             loader_.end_document(builder_.take_root());
             return;

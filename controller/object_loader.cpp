@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "controller/limits.hpp"
+#include "controller/validate.hpp"
 
 namespace podfence {
 
@@ -29,13 +30,27 @@ std::string lower(std::string text) {
     return text;
 }
 
+/// Groups that others define have a dot; an API version without one can only mean Kubernetes' own.
+bool is_builtin(std::string_view api_version) {
+    return api_version.substr(0, api_version.find('/')).find('.') == std::string_view::npos;
+}
+
 /// A NetworkPolicy whose header is not as it should be, as far as one can tell.
-bool means_policy(const std::string& api_version, const std::string& kind) {
+bool means_policy(const std::string& api_version, const std::string& kind, const Node& node) {
     const std::string plain = lower(kind);
     const bool named = plain == "networkpolicy" || plain == "networkpolicies";
-    const bool grouped = api_version.empty() || api_version.starts_with(kPolicyGroup) ||
-                         api_version.starts_with("extensions/") || api_version == "v1";
-    return (named && grouped) || (kind.empty() && api_version.starts_with(kPolicyGroup));
+    const bool grouped = lower(api_version).starts_with("networking.k8s.io");
+    if (named) return grouped || is_builtin(api_version);
+    if (!api_version.starts_with(kPolicyGroup)) return false;
+    // Nothing else in the group selects pods: the kind is misspelt.
+    const Node* spec = node.get("spec");
+    return kind.empty() || (spec != nullptr && (spec->find("podSelector") != nullptr ||
+                                                spec->find("policyTypes") != nullptr));
+}
+
+/// A Pod or Namespace, be its header misspelt.
+bool means(std::string_view wanted, const std::string& api_version, const std::string& kind) {
+    return lower(kind) == lower(std::string(wanted)) && is_builtin(api_version);
 }
 
 }  // namespace
@@ -107,10 +122,15 @@ void ObjectLoader::end_document(const Node& root) {
     if (root.is_map()) {
         if (!is_list_kind(list_kind_)) {
             const Node* kind = root.find("kind");
-            error(kind == nullptr ? document_line_ : kind->line,
-                  kind == nullptr ? "a list of items without kind: it may have been cut off"
-                                  : "a list of items whose kind is " + describe(*kind),
-                  "make it kind: List; the items that were read are in force");
+            if (kind == nullptr) {
+                // kubectl writes the kind behind the items, and the policies last of these.
+                error(document_line_, "a list of items without kind: it may have been cut off",
+                      "make it kind: List; what policies it lacks is unknown");
+                loaded_.unreadable = true;
+            } else {
+                error(kind->line, "a list of items whose kind is " + describe(*kind),
+                      "make it kind: List; the items that were read are in force");
+            }
         }
         for (const Node& member : root.children) {
             if (member.key == "items" && root.repeated_key) {
@@ -120,6 +140,12 @@ void ObjectLoader::end_document(const Node& root) {
         }
     }
     release_pending(root);
+}
+
+void ObjectLoader::cut_off() {
+    const bool of_others =
+        is_list_kind(list_kind_) && list_kind_ != "List" && list_kind_ != "NetworkPolicyList";
+    if (!of_others) loaded_.unreadable = true;
 }
 
 void ObjectLoader::abandon_document() {
@@ -172,12 +198,12 @@ void ObjectLoader::typed(const Node& node, const std::string& version, const std
                          std::size_t depth) {
     if (kind == "NetworkPolicy" && version == kPolicyVersion) {
         put_policy(node, true);
-    } else if (means_policy(version, kind)) {
+    } else if (means_policy(version, kind, node)) {
         put_policy(node, false);
-    } else if (kind == "Pod" && (version == "v1" || version.empty())) {
-        put_pod(node, !version.empty());
-    } else if (kind == "Namespace" && (version == "v1" || version.empty())) {
-        put_namespace(node, !version.empty());
+    } else if (means("Pod", version, kind)) {
+        put_pod(node, version, kind);
+    } else if (means("Namespace", version, kind)) {
+        put_namespace(node, version, kind);
     } else if (kind.empty()) {
         error(node.line, "an object without kind", "write its apiVersion and kind; it is ignored");
     } else if (kind == "Kustomization" && version.starts_with("kustomize.config.k8s.io/")) {
@@ -214,12 +240,17 @@ void ObjectLoader::children(const Node& list, std::size_t depth) {
     list_version_ = outer_version;
 }
 
-void ObjectLoader::check_version(Report& report, const Node& node, bool known, const char* wanted) {
-    if (known) return;
-    const Node* version = node.get("apiVersion");
-    report.error(version == nullptr ? node.line : version->line, "apiVersion",
-                 version == nullptr ? "is missing" : "is " + describe(*version),
-                 std::string("write ") + wanted + "; until then the object is read as that");
+void ObjectLoader::check_header(Report& report, const Node& node, const std::string& version,
+                                const std::string& kind, const std::string& wanted_kind) {
+    const auto check = [&](const char* field, bool fine, const std::string& wanted) {
+        if (fine) return;
+        const Node* found = node.get(field);
+        report.error(found == nullptr ? node.line : found->line, field,
+                     found == nullptr ? "is missing" : "is " + describe(*found),
+                     "write " + wanted + "; until then the object is read as that");
+    };
+    check("apiVersion", version == "v1", "v1");
+    check("kind", kind == wanted_kind, wanted_kind);
 }
 
 void ObjectLoader::warn_replaced(Report& report, const SourcePos& before, const SourcePos& now) {
@@ -227,9 +258,9 @@ void ObjectLoader::warn_replaced(Report& report, const SourcePos& before, const 
                    "remove one; this later one is in force");
 }
 
-void ObjectLoader::put_pod(const Node& node, bool known_version) {
+void ObjectLoader::put_pod(const Node& node, const std::string& version, const std::string& kind) {
     Report report(log_, file_, label_of(node, "Pod", true, options_.default_namespace));
-    check_version(report, node, known_version, "v1");
+    check_header(report, node, version, kind, "Pod");
     auto pod = decode_pod(node, options_.default_namespace, report);
     if (!pod) return;
     if (const Pod* before = loaded_.cluster.find_pod(pod->name)) {
@@ -239,9 +270,10 @@ void ObjectLoader::put_pod(const Node& node, bool known_version) {
     ++loaded_.objects;
 }
 
-void ObjectLoader::put_namespace(const Node& node, bool known_version) {
+void ObjectLoader::put_namespace(const Node& node, const std::string& version,
+                                 const std::string& kind) {
     Report report(log_, file_, label_of(node, "Namespace", false, ""));
-    check_version(report, node, known_version, "v1");
+    check_header(report, node, version, kind, "Namespace");
     auto ns = decode_namespace(node, report);
     if (!ns) return;
     const auto& known = loaded_.cluster.namespaces();
@@ -289,8 +321,16 @@ void ObjectLoader::put_policy(const Node& node, bool trusted) {
     } else if (const auto before = policies.find(policy.name); before != policies.end()) {
         warn_replaced(report, before->second.pos, policy.pos);
     }
+    const std::string ns = policy.name.ns;
     loaded_.cluster.put(std::move(policy));
     ++loaded_.objects;
+    // Of a namespace that is written twice either may be meant: both are isolated.
+    const Node* metadata = node.get("metadata");
+    if (metadata == nullptr || !metadata->repeated_key) return;
+    for (const Node& member : metadata->children) {
+        if (member.key != "namespace" || !is_dns_label(member.text) || member.text == ns) continue;
+        put_unreadable({.ns = member.text, .line = member.line});
+    }
 }
 
 void ObjectLoader::put_unreadable(const SniffedPolicy& sniffed) {

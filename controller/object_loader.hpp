@@ -36,6 +36,9 @@ class ObjectLoader {
                     const std::vector<SniffedPolicy>& policies);
     /// A document that broke off: as above, and items that still wait are lost.
     void abandon_document();
+    /// The text ended inside a document: what followed may have been policies, which cannot isolate
+    /// then, unless the list is known to hold other objects.
+    void cut_off();
 
     void error(std::uint32_t line, std::string message, std::string remedy);
 
@@ -50,11 +53,12 @@ class ObjectLoader {
     void check_lost_policies(std::uint32_t line);
     void release_pending(const Node& root);
     bool repeats_header(const Node& node);
-    void put_pod(const Node& node, bool known_version);
-    void put_namespace(const Node& node, bool known_version);
+    void put_pod(const Node& node, const std::string& version, const std::string& kind);
+    void put_namespace(const Node& node, const std::string& version, const std::string& kind);
     void put_policy(const Node& node, bool trusted);
     void put_unreadable(const SniffedPolicy& sniffed);
-    void check_version(Report& report, const Node& node, bool known, const char* wanted);
+    void check_header(Report& report, const Node& node, const std::string& version,
+                      const std::string& kind, const std::string& wanted_kind);
     void warn_replaced(Report& report, const SourcePos& before, const SourcePos& now);
     void warn_unseen_namespaces();
     std::string free_name(const std::string& ns, const std::string& wanted, std::uint32_t line);

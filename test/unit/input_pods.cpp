@@ -108,6 +108,20 @@ TEST_CASE("input: objects without a usable name are errors and left out") {
     CHECK(generated.cluster.pods().begin()->first.name == "web-1");
 }
 
+TEST_CASE("input: a pod whose header is misspelt is told, and enforced all the same") {
+    const char* header =
+        GENERATE("apiVersion: v1\nkind: pod", "apiVersion: V1\nkind: Pod", "kind: Pod",
+                 "apiVersion: apps/v1\nkind: Pod", "apiVersion: 1\nkind: POD");
+    CAPTURE(header);
+    const Loaded loaded = load_text("t", std::string(header) + "\nmetadata: {name: web}\n");
+    CHECK(loaded.has_errors());
+    CHECK(loaded.cluster.pods().contains({"default", "web"}));
+    const Loaded other =
+        load_text("t", "apiVersion: example.com/v1\nkind: Pod\nmetadata: {name: web}\n");
+    CHECK(other.skipped == 1);
+    CHECK(other.problems.empty());
+}
+
 TEST_CASE("input: pods go to the default namespace the caller names") {
     const Loaded loaded = load_text("t", "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n",
                                     {.default_namespace = "shop"});

@@ -143,6 +143,52 @@ TEST_CASE("input: policies lost from a typed list make the input unknown, since 
     CHECK_FALSE(load_text("t", R"({"kind": "PodList", "items": [{"metadata": )").unreadable);
 }
 
+TEST_CASE("input: a policy with a field written twice isolates what either spelling may have") {
+    const char* spec = GENERATE(
+        "{podSelector: {}, podSelector: {matchLabels: {app: other}}}",
+        "{podSelector: {matchLabels: {app: web}, matchLabels: {app: other}}}",
+        "{podSelector: {matchLabels: {app: web, app: other}}}",
+        "{podSelector: {matchExpressions: [{key: app, operator: Exists}], matchExpressions: "
+        "[{key: other, operator: Exists}]}}",
+        "{podSelector: {}, policyTypes: [Ingress], policyTypes: [Egress], egress: [{}]}",
+        "{podSelector: {}}\nspec: {podSelector: {matchLabels: {app: other}}}");
+    CAPTURE(spec);
+    const Loaded loaded = load_text("t", kPolicyHead + "metadata: {name: p}\nspec: " + spec);
+    CAPTURE(all_problems(loaded));
+    CHECK(loaded.has_errors());
+    const NetworkPolicy& policy = loaded.cluster.policies().begin()->second;
+    CHECK(policy.pods.requirements.empty());
+    CHECK(policy.ingress);
+    CHECK(policy.egress);  // of an untrusted policy without policyTypes, too
+    CHECK(policy.ingress_rules.empty());
+    CHECK(policy.egress_rules.empty());
+}
+
+TEST_CASE("input: a policy with two namespaces isolates in both") {
+    const Loaded loaded =
+        load_text("t",
+                  "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, "
+                  "namespace: a, namespace: b}\nspec: {}\n");
+    CAPTURE(all_problems(loaded));
+    CHECK(loaded.has_errors());
+    CHECK(loaded.cluster.policies().contains({"a", "unreadable-3"}));
+    CHECK(loaded.cluster.policies().contains({"b", "p"}));
+}
+
+TEST_CASE("input: of a list that was cut off it is unknown which policies it lacks") {
+    const std::string pod = "- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n";
+    CHECK(load_text("t", "apiVersion: v1\nitems:\n" + pod).unreadable);
+    CHECK(load_text("t", "apiVersion: v1\nitems:\n" + pod + "- apiVersion: networki").unreadable);
+    CHECK_FALSE(load_text("t", "apiVersion: v1\nitems:\n" + pod + "kind: List\n").unreadable);
+    const std::string json =
+        R"({"apiVersion":"v1","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}})";
+    CHECK(load_text("t", json).unreadable);
+    CHECK(load_text("t", json + R"(,{"apiVersion":"networki)").unreadable);
+    CHECK(load_text("t", json + "]").unreadable);
+    CHECK(load_text("t", json + R"(],"kind":"Li)").unreadable);
+    CHECK_FALSE(load_text("t", json + R"(],"kind":"List"})").unreadable);
+}
+
 TEST_CASE("input: guessed names displace nothing and are displaced by nothing") {
     const std::string broken = kPolicyHead + "metadata: {name: p}\nspec: [}\n";
     const std::string fine = kPolicyHead + "metadata: {name: p}\nspec: {policyTypes: [Ingress]}\n";
