@@ -5,8 +5,7 @@
 #include <string>
 #include <utility>
 
-#include <boost/json/basic_parser_impl.hpp>
-
+#include "controller/json_handler.hpp"
 #include "controller/json_sniffer.hpp"
 #include "controller/limits.hpp"
 #include "controller/tree_builder.hpp"
@@ -17,94 +16,11 @@ namespace {
 
 namespace json = boost::json;
 
-/// The builder's own limit is lower and has the better words.
-constexpr std::size_t kParserDepth = 2 * limits::kDepth;
-
 /// Of an item that may turn out to be broken; more than almost all have.
 constexpr std::size_t kHeldBytes = std::size_t{64} << 10;
 
 /// Of text that is no JSON.
 constexpr std::size_t kShownBytes = 20;
-
-/// Turns the parser's events into the builder's.
-class Handler {
-  public:
-    static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
-    static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
-    static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
-    static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
-
-    TreeBuilder* builder = nullptr;
-    std::uint32_t line = 0;
-    bool too_long = false;
-
-    bool on_document_begin(json::error_code& /*ec*/) { return true; }
-    bool on_document_end(json::error_code& /*ec*/) { return true; }
-    bool on_object_begin(json::error_code& ec) {
-        return check(builder->begin(line, Node::Kind::map), ec);
-    }
-    bool on_object_end(std::size_t /*n*/, json::error_code& ec) {
-        return check(builder->end(), ec);
-    }
-    bool on_array_begin(json::error_code& ec) {
-        return check(builder->begin(line, Node::Kind::list), ec);
-    }
-    bool on_array_end(std::size_t /*n*/, json::error_code& ec) { return check(builder->end(), ec); }
-    bool on_key_part(json::string_view s, std::size_t /*n*/, json::error_code& ec) {
-        return append(s, ec);
-    }
-    bool on_key(json::string_view s, std::size_t /*n*/, json::error_code& ec) {
-        return append(s, ec) && scalar(Node::Kind::string, ec);
-    }
-    bool on_string_part(json::string_view s, std::size_t /*n*/, json::error_code& ec) {
-        return append(s, ec);
-    }
-    bool on_string(json::string_view s, std::size_t /*n*/, json::error_code& ec) {
-        return append(s, ec) && scalar(Node::Kind::string, ec);
-    }
-    bool on_number_part(json::string_view s, json::error_code& ec) { return append(s, ec); }
-    bool on_int64(std::int64_t /*i*/, json::string_view s, json::error_code& ec) {
-        return append(s, ec) && scalar(Node::Kind::integer, ec);
-    }
-    bool on_uint64(std::uint64_t /*u*/, json::string_view s, json::error_code& ec) {
-        return append(s, ec) && scalar(Node::Kind::integer, ec);
-    }
-    bool on_double(double /*d*/, json::string_view s, json::error_code& ec) {
-        return append(s, ec) && scalar(Node::Kind::real, ec);
-    }
-    bool on_bool(bool b, json::error_code& ec) {
-        text_ = b ? "true" : "false";
-        return scalar(Node::Kind::boolean, ec);
-    }
-    bool on_null(json::error_code& ec) { return scalar(Node::Kind::null, ec); }
-    bool on_comment_part(json::string_view /*s*/, json::error_code& /*ec*/) { return true; }
-    bool on_comment(json::string_view /*s*/, json::error_code& /*ec*/) { return true; }
-
-  private:
-    bool append(json::string_view s, json::error_code& ec) {
-        too_long = text_.size() + s.size() > limits::kObjectBytes;
-        if (!too_long) text_.append(s.data(), s.size());
-        return check(!too_long, ec);
-    }
-    bool scalar(Node::Kind kind, json::error_code& ec) {
-        const bool fine = builder->scalar(line, kind, text_);
-        text_.clear();
-        return check(fine, ec);
-    }
-    /// Any code stops the parser; the builder knows the reason.
-    static bool check(bool fine, json::error_code& ec) {
-        if (!fine) ec = json::error::exception;
-        return fine;
-    }
-
-    std::string text_{};
-};
-
-json::parse_options strict_options() {
-    json::parse_options options;
-    options.max_depth = kParserDepth;
-    return options;
-}
 
 }  // namespace
 
@@ -114,7 +30,7 @@ class JsonDocument::Impl {
         : loader_(loader),
           builder_([this](Node node) { take_item(std::move(node)); },
                    {.on_head = [&loader](const Node& head) { loader.head(head); }}),
-          parser_(strict_options()),
+          parser_(JsonHandler::parse_options()),
           line_(line) {
         parser_.handler().builder = &builder_;
         loader_.begin_document(line);
@@ -208,7 +124,7 @@ class JsonDocument::Impl {
 
     ObjectLoader& loader_;
     TreeBuilder builder_;
-    json::basic_parser<Handler> parser_;
+    json::basic_parser<JsonHandler> parser_;
     std::string held_{};  ///< Since the last complete item, when there is no sniffer.
     std::uint32_t held_line_ = 0;
     std::optional<JsonSniffer> sniffer_{};

@@ -152,16 +152,29 @@ void TreeBuilder::start_item_if_due() {
     if (!stack_.empty() && stack_.back().yields_items) {
         nodes_ = bytes_ = 0;
         path_.clear();
+        cut_.clear();
     }
+    if (options_.fields_at != 0 && stack_.size() == options_.fields_at) nodes_ = bytes_ = 0;
+}
+
+/// Behind a limit that was passed: true when only the rest of a field is lost.
+bool TreeBuilder::cut_field() {
+    if (options_.fields_at == 0 || stack_.size() <= options_.fields_at) return false;
+    cutting_ = true;
+    cut_ = path_;
+    error_.clear();
+    return true;
 }
 
 bool TreeBuilder::scalar(std::uint32_t line, Node::Kind kind, std::string_view text,
                          std::string_view anchor) {
-    if (skipped_depth_ > 0) return true;
+    if (skipped_depth_ > 0 || cutting_) return true;
     start_item_if_due();
-    if (!count(line, 1, text.size())) return false;
+    if (!count(line, 1, text.size())) return cut_field();
     const bool key = wants_key();
-    if (!key && options_.drop_irrelevant && is_irrelevant(path_)) return attach({.line = line});
+    if (!key && options_.drop_irrelevant && options_.irrelevant(path_)) {
+        return attach({.line = line});
+    }
     Node node{.text = std::string(text), .line = line, .kind = kind};
     if (!anchor.empty() && !remember(std::string(anchor), node)) return false;
     return key ? take_key(line, kind, std::move(node.text)) : attach(std::move(node));
@@ -178,14 +191,17 @@ bool TreeBuilder::begin(std::uint32_t line, Node::Kind kind, std::string_view an
     if (stack_.size() + skipped_depth_ >= limits::kDepth) {
         return fail(line, "nesting deeper than " + std::to_string(limits::kDepth) + " levels");
     }
-    if (skipped_depth_ > 0) {
+    if (skipped_depth_ > 0 || cutting_) {
         ++skipped_depth_;
         return true;
     }
     start_item_if_due();
-    if (!count(line, 1, 0)) return false;
+    if (!count(line, 1, 0)) {
+        skipped_depth_ = 1;
+        return cut_field();
+    }
     if (wants_key()) return take_key(line, kind, {});
-    if (options_.drop_irrelevant && is_irrelevant(path_)) {
+    if (options_.drop_irrelevant && options_.irrelevant(path_)) {
         skipped_depth_ = 1;
         return attach(Node{.line = line});
     }
@@ -212,6 +228,7 @@ bool TreeBuilder::end() {
     PODFENCE_CHECK(!stack_.empty());
     Frame frame = std::move(stack_.back());
     stack_.pop_back();
+    if (cutting_ && stack_.size() == options_.fields_at) cutting_ = false;
     for (Node& member : frame.merged) {
         if (frame.node.find(member.key) == nullptr) {
             frame.node.children.push_back(std::move(member));

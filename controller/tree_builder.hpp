@@ -44,8 +44,13 @@ class TreeBuilder {
 
     struct Options {
         OnHead on_head{};
-        bool drop_irrelevant = true;  ///< See is_irrelevant().
-        Anchors* anchors = nullptr;   ///< Not owned; nullptr: the format has none.
+        bool drop_irrelevant = true;  ///< See `irrelevant`.
+        bool (*irrelevant)(std::string_view path) = is_irrelevant;
+        /// 0: an object beyond a limit is an error. Otherwise the fields that begin inside this
+        /// many open maps and lists are counted each on its own, and one beyond a limit loses the
+        /// rest of itself, so that what is behind it is still read: see cut().
+        std::size_t fields_at = 0;
+        Anchors* anchors = nullptr;  ///< Not owned; nullptr: the format has none.
     };
     TreeBuilder(OnItem on_item, Options options);
 
@@ -60,6 +65,8 @@ class TreeBuilder {
     bool alias(std::uint32_t line, std::string_view anchor);
 
     bool wants_key() const;
+    /// The path where a part of the current object was lost to a limit; empty: nowhere.
+    const std::string& cut() const { return cut_; }
     const std::string& error() const { return error_; }
     std::uint32_t error_line() const { return error_line_; }
     /// The root, without items; null when nothing was built.
@@ -81,7 +88,7 @@ class TreeBuilder {
     bool fail(std::uint32_t line, std::string message);
     bool count(std::uint32_t line, std::size_t nodes, std::size_t bytes);
     bool take_key(std::uint32_t line, Node::Kind kind, std::string text);
-    bool enter_path();
+    bool cut_field();
     bool attach(Node node);
     bool merge(Frame& frame, Node node);
     bool remember(const std::string& anchor, const Node& node);
@@ -93,6 +100,8 @@ class TreeBuilder {
     std::set<std::string, std::less<>> open_anchors_{};
     std::string path_{};
     std::size_t skipped_depth_ = 0;
+    bool cutting_ = false;  ///< Until the field ends; what begins meanwhile is skipped.
+    std::string cut_{};
     std::size_t nodes_ = 0;
     std::size_t bytes_ = 0;
     Node root_{};

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "controller/node.hpp"
+
+namespace podfence {
+
+/// A secret that makes hashes unforeseeable: tenants choose much of what is hashed.
+using HashKey = std::array<std::uint64_t, 2>;
+
+/// SipHash-1-3 (Aumasson, Bernstein 2012) over 64-bit words. Texts are preceded by their length.
+class KeyedHash {
+  public:
+    explicit KeyedHash(const HashKey& key);
+    KeyedHash& add(std::uint64_t word);
+    KeyedHash& add(std::string_view text);
+    std::uint64_t value() const;  ///< Of what was added so far.
+
+  private:
+    void round();
+
+    std::array<std::uint64_t, 4> v_{};
+};
+
+/// Of all that is left of an object in its tree, but for what changes without meaning anything to
+/// policy: the version, and annotations. Equal objects from a list and from a watch are equal here.
+std::uint64_t fingerprint(const Node& object, const HashKey& key);
+
+}  // namespace podfence
