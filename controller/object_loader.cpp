@@ -41,11 +41,12 @@ bool means_policy(const std::string& api_version, const std::string& kind, const
     const bool named = plain == "networkpolicy" || plain == "networkpolicies";
     const bool grouped = lower(api_version).starts_with("networking.k8s.io");
     if (named) return grouped || is_builtin(api_version);
-    if (!api_version.starts_with(kPolicyGroup)) return false;
-    // Nothing else in the group selects pods: the kind is misspelt.
+    const bool in_group = api_version.starts_with(kPolicyGroup);
+    if (in_group && kind.empty()) return true;
+    // Nothing else in the group selects pods: the kind is misspelt, or all of the header missing.
     const Node* spec = node.get("spec");
-    return kind.empty() || (spec != nullptr && (spec->find("podSelector") != nullptr ||
-                                                spec->find("policyTypes") != nullptr));
+    return (in_group || (api_version.empty() && kind.empty())) && spec != nullptr &&
+           (spec->find("podSelector") != nullptr || spec->find("policyTypes") != nullptr);
 }
 
 /// A Pod or Namespace, be its header misspelt.
@@ -204,8 +205,13 @@ void ObjectLoader::typed(const Node& node, const std::string& version, const std
         put_pod(node, version, kind);
     } else if (means("Namespace", version, kind)) {
         put_namespace(node, version, kind);
+    } else if (kind.empty() && node.get("items") != nullptr) {
+        error(node.line, "a list without kind", "make it kind: List; its items are in force");
+        children(node, depth + 1);
     } else if (kind.empty()) {
         error(node.line, "an object without kind", "write its apiVersion and kind; it is ignored");
+    } else if (kind == "List" && version == "v1" && node.find("items") == nullptr) {
+        error(node.line, "a List without items", "is items misspelt? nothing of it is in force");
     } else if (kind == "Kustomization" && version.starts_with("kustomize.config.k8s.io/")) {
         ++loaded_.skipped;
         Report report(log_, file_, kind);

@@ -162,6 +162,11 @@ TEST_CASE("input: lists of every make give their items") {
         {"apiVersion: v1\nkind: Thing\nitems:\n" + a, "ns a ", false},
         {"apiVersion: v1\nkind: List\nitems: {}\n", "", false},
         {"apiVersion: v1\nkind: List\nitems:\n- metadata: {name: a}\n", "", false},
+        {"apiVersion: v1\nkind: List\nItems:\n" + a, "", false},
+        {"apiVersion: v1\nkind: List\nitems:\n- items:\n  - {apiVersion: v1, kind: Namespace, "
+         "metadata: {name: a}}\n",
+         "ns a ", false},
+        {"metadata: {name: p}\nspec: {podSelector: {}}\n", "np default/p:1! ", false},
         {"apiVersion: v1\nkind: List\nitems:\n- null\n- text\n" + a, "ns a ", false},
         {"apiVersion: v1\nitems:\n" + bare + "kind: Thing\n", "", false},
     }));
