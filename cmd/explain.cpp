@@ -116,6 +116,23 @@ Outcome<Explained> judge(Terminal& terminal, const Cluster& cluster,
     return explained;
 }
 
+/// A pod tells one address a family of its node (status.hostIPs). Here the node itself tells the
+/// others, such as its bridge's, from which kubelet's probes come (N68).
+void learn_node_addresses(Cluster& cluster, const std::string& node) {
+    std::vector<Address> known;
+    for (const Address& address : interface_addresses()) {
+        if (cluster.owner_of(address) == nullptr) known.push_back(address);
+    }
+    std::vector<Pod> local;
+    for (const auto& [name, pod] : cluster.pods()) {
+        if (pod.node == node) local.push_back(pod);
+    }
+    for (Pod& pod : local) {
+        pod.node_addresses.insert(pod.node_addresses.end(), known.begin(), known.end());
+        cluster.put(std::move(pod));
+    }
+}
+
 /// Compares every flow with what the kernel would do; fine when they agree.
 Exit check_live(Terminal& terminal, Explained& explained, std::vector<std::string>& warnings) {
     auto kernel = open_kernel(terminal);
@@ -142,9 +159,11 @@ Exit check_live(Terminal& terminal, Explained& explained, std::vector<std::strin
 Exit run_explain(Terminal& terminal, const ExplainCommandOptions& options) {
     auto input = read_input(terminal, options.input);
     if (!input) return input.error();
+    const std::string node = node_name(options.node);
+    if (options.live) learn_node_addresses(input->loaded.cluster, node);
     auto explained = judge(terminal, input->cluster(), options);
     if (!explained) return explained.error();
-    explained->node = node_name(options.node);
+    explained->node = node;
     Exit status = worst(input->status(), explained->allowed() ? Exit::fine : Exit::finding);
     if (options.live) {
         const Exit live = check_live(terminal, *explained, input->warnings);

@@ -22,10 +22,9 @@ std::string reason_to_skip(const Explanation& why, const std::string& node) {
     if (!is_local(why.source_pod, node) && !is_local(why.destination_pod, node)) {
         return "neither end is a pod of this node (" + node + ")";
     }
-    for (const DirectionOutcome* outcome : {&why.egress, &why.ingress}) {
-        if (outcome->exemption == Exemption::own_node) {
-            return "traffic between a pod and its own node does not pass these rules";
-        }
+    // The other way round there may be rules: of somebody who runs with --pod-to-node=enforce.
+    if (why.ingress.exemption == Exemption::own_node) {
+        return "what a node sends to its own pods does not pass these rules";
     }
     return "";
 }

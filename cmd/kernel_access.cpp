@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -114,6 +116,26 @@ Exit report(Terminal& terminal, const nft::Error& error) {
     terminal.error(printable(to_string(error)));
     for (const std::string_view line : advice(error.code)) terminal.hint(line);
     return Exit::failure;
+}
+
+std::vector<nft::Address> interface_addresses() {
+    ifaddrs* list = nullptr;
+    if (::getifaddrs(&list) != 0) return {};
+    const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, ::freeifaddrs);
+    std::vector<nft::Address> addresses;
+    for (const ifaddrs* at = list; at != nullptr; at = at->ifa_next) {
+        if (at->ifa_addr == nullptr) continue;
+        if (at->ifa_addr->sa_family == AF_INET) {
+            sockaddr_in v4{};
+            std::memcpy(&v4, at->ifa_addr, sizeof v4);
+            addresses.push_back(nft::Address::v4(ntohl(v4.sin_addr.s_addr)));
+        } else if (at->ifa_addr->sa_family == AF_INET6) {
+            sockaddr_in6 v6{};
+            std::memcpy(&v6, at->ifa_addr, sizeof v6);
+            addresses.push_back(nft::Address::v6(std::to_array(v6.sin6_addr.s6_addr)));
+        }
+    }
+    return addresses;
 }
 
 std::vector<std::string> bridge_warnings() {

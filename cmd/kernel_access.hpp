@@ -7,6 +7,7 @@
 
 #include "cmd/exit.hpp"
 #include "cmd/terminal.hpp"
+#include "nft/addr.hpp"
 #include "nft/kernel.hpp"
 
 namespace podfence::cmd {
@@ -20,6 +21,9 @@ Outcome<std::optional<nft::Table>> dump_live(Terminal& terminal, nft::Kernel& ke
 
 /// Says what the kernel refused and what to do about it.
 Exit report(Terminal& terminal, const nft::Error& error);
+
+/// The addresses of this network namespace's interfaces.
+std::vector<nft::Address> interface_addresses();
 
 /// Traffic between pods on one bridge passes the hooks only with br_netfilter. One warning with
 /// the command that mends it for each thing amiss; none when this network namespace has no bridge.

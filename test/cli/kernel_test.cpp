@@ -223,3 +223,42 @@ TEST_CASE("explain --live notices a node that does not do what the policies say"
                       "shop/cache", "--port", "80", "--live", "-o", "json"});
     CHECK(test::json_of(remote).at("live").at("checked").as_bool() == false);
 }
+
+TEST_CASE("D1 N68: explain --live knows all addresses of its node", "[cli]") {
+    PODFENCE_OWN_NETWORK();
+    const test::TemporaryFile shop(test::kShop);
+    test::run_shell("ip link set lo up; ip address add 10.1.0.1/24 dev lo");
+    REQUIRE(run_podfence({"apply", "-f", shop.path()}).status == 0);
+    test::Arguments probe{"explain", "-f",      shop.path(), "--from", "10.1.0.1",
+                          "--to",    "shop/db", "--port",    "5432"};
+    CHECK(run_podfence(probe).status == 1);  // any address, as far as the manifests go
+    probe.emplace_back("--live");
+    const auto known = run_podfence(probe);
+    CAPTURE(known.out);
+    CHECK(known.status == 0);
+    CHECK(contains(known.out, "its own node"));
+}
+
+TEST_CASE("D2: explain --live sees rules for pods' traffic to their node", "[cli]") {
+    PODFENCE_OWN_NETWORK();
+    const test::TemporaryFile manifests(std::string(test::kShop) + R"(---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: no-egress, namespace: shop}
+spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Egress]}
+)");
+    test::run_shell("ip link set lo up; ip address add 10.1.0.1/24 dev lo");
+    const test::Arguments asked{"explain", "-f",       manifests.path(), "--from", "shop/db",
+                                "--to",    "10.1.0.1", "--port",         "53",     "--live"};
+    test::Arguments enforced = asked;
+    enforced.insert(enforced.end(), {"--pod-to-node", "enforce"});
+    REQUIRE(run_podfence({"apply", "-f", manifests.path()}).status == 0);
+    CHECK(run_podfence(asked).status == 0);
+    CHECK(contains(run_podfence(enforced).out, "DISAGREEMENT"));
+    REQUIRE(run_podfence({"apply", "-f", manifests.path(), "--pod-to-node", "enforce"}).status ==
+            0);
+    CHECK(contains(run_podfence(asked).out, "DISAGREEMENT"));
+    const auto agreed = run_podfence(enforced);
+    CHECK(agreed.status == 1);
+    CHECK(contains(agreed.out, "the kernel drops it, the policies deny it"));
+}
