@@ -55,7 +55,6 @@ class Table {
             ports_width_ = std::max(ports_width_, display_width(ports_.back()));
         }
         number_width_ = std::max<std::size_t>(2, std::to_string(groups_.size()).size());
-        named_ = true;
         widths_ = named_widths();
         if (full_width() > std::min(out.columns(), kNamedColumnsMax)) {
             named_ = false;
@@ -198,7 +197,7 @@ class Table {
     std::size_t number_width_ = 1;
     std::vector<std::size_t> widths_;  ///< Of the columns, by group.
     std::size_t columns_max_ = 0;
-    bool named_ = false;
+    bool named_ = true;
 };
 
 void print_legend(Output& out, const Matrix& matrix, bool merged) {

@@ -236,7 +236,7 @@ std::optional<Peer> decode_peer(const Node& node, const std::string& field, Repo
 
 PolicyRule decode_rule(const Node& node, Direction direction, std::uint32_t index,
                        const std::string& field, Report& report) {
-    const PolicyRule closed{.index = index, .pos = report.pos(node.line)};
+    PolicyRule closed{.index = index, .pos = report.pos(node.line)};
     if (!node.is_map()) {
         report.error(node.line, field,
                      "is " + describe(node) + ", not a rule; a rule for everything is {}",

@@ -86,11 +86,12 @@ std::optional<std::string> value_of(std::string_view text, std::string_view key,
 
 class YamlSniffer {
   public:
-    explicit YamlSniffer(const YamlText& text) : lines_(split(text)) {
+    explicit YamlSniffer(const YamlText& text)
+        : lines_(split(text)),
+          anywhere_(!lines_.empty() && (lines_[0].text[0] == '{' || lines_[0].text[0] == '[')) {
         for (const Line& line : lines_) top_ = std::min(top_, line.column);
         // Broken indentation may be the very error: one column more is still the top level.
         ++top_;
-        anywhere_ = !lines_.empty() && (lines_[0].text[0] == '{' || lines_[0].text[0] == '[');
         for (const Line& line : lines_) {
             anywhere_ = anywhere_ || (is_top(line) && line.text.starts_with("items"));
         }

@@ -66,7 +66,7 @@ Node::Kind kind_of(std::string_view tag, std::string_view value) {
     if (type == "int") return Node::Kind::integer;
     if (type == "bool") return Node::Kind::boolean;
     if (type == "float") return Node::Kind::real;
-    if (type == "null" || (type == "" && value.empty())) return Node::Kind::null;
+    if (type == "null" || (type.empty() && value.empty())) return Node::Kind::null;
     return Node::Kind::string;
 }
 

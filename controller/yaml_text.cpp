@@ -224,7 +224,7 @@ bool may_have_anchors(std::string_view text) {
         const bool starts = it == text.begin() || kBefore.find(*(it - 1)) != std::string_view::npos;
         const bool names = it + 1 != text.end() && kBlank.find(it[1]) == std::string_view::npos &&
                            // "a && b" in a command is common and no anchor.
-                           !(it[0] == '&' && it[1] == '&');
+                           (it[0] != '&' || it[1] != '&');
         if (starts && names) return true;
     }
     return false;
