@@ -35,6 +35,23 @@ struct Summarizer {
 
 }  // namespace
 
+const std::string* object_of(const Op& op) {
+    constexpr auto name = [](const auto& of) -> const std::string* {
+        if constexpr (requires { of.name; }) {
+            return &of.name;
+        } else if constexpr (requires { of.set; }) {
+            return &of.set;
+        } else if constexpr (requires { of.map; }) {
+            return &of.map;
+        } else if constexpr (requires { of.chain; }) {
+            return &of.chain;
+        } else {
+            return nullptr;
+        }
+    };
+    return std::visit(name, op);
+}
+
 BatchSummary summarize(const Batch& batch) {
     BatchSummary sum;
     std::set<std::string_view> flushed;

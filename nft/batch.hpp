@@ -81,6 +81,9 @@ using Op =
     std::variant<AddTable, DeleteTable, AddSet, AddMap, DeleteSet, AddElements, DeleteElements,
                  AddEntries, DeleteEntries, AddChain, FlushChain, DeleteChain, AddRules>;
 
+/// The name of the set, map or chain that the operation is about, within `op`; nullptr: the table.
+const std::string* object_of(const Op& op);
+
 struct Batch {
     TableId table;
     std::vector<Op> ops{};

@@ -119,7 +119,12 @@ class Ladder {
     Result<void> commit_stages(const Batch& batch, std::optional<std::uint32_t> generation) {
         for (const Batch& stage : stages(batch)) {
             if (auto committed = kernel_.commit(stage, generation); !committed) {
-                return committed;
+                Error error = committed.error();
+                if (error.op && *error.op < stage.ops.size()) {
+                    if (const auto* object = object_of(stage.ops[*error.op]))
+                        error.object = *object;
+                }
+                return error;
             }
             // Should the commit have counted as more than one, the next stage is `stale` and the
             // next dump tells.

@@ -28,12 +28,14 @@ enum class Errc : std::uint8_t {
     io,           ///< The socket failed.
 };
 
-/// An error that says what was being done. `op` is the index of the refused operation in the batch.
+/// An error that says what was being done. `op` is the index of the refused operation in the batch,
+/// `object` the set, map or chain that it is about, where a commit of more than one batch failed.
 struct Error {
     Errc code{};
     int os_error = 0;  ///< errno as the kernel gave it, 0 when there was none.
     std::string doing;
     std::optional<std::size_t> op{};
+    std::string object{};
 
     friend bool operator==(const Error&, const Error&) = default;
 };

@@ -9,6 +9,7 @@
 
 #include "nft/wire_decode.hpp"
 #include "nft/wire_encode.hpp"
+#include "nft/wire_notice.hpp"
 
 namespace podfence::nft {
 
@@ -205,19 +206,6 @@ Result<std::optional<Snapshot>> dump_plainly(NetlinkSocket& socket, wire::WireBu
     return std::optional(Snapshot{.table = requests.take(), .generation = *after});
 }
 
-/// Whether a notification is about the table, or cannot be told not to be.
-bool concerns(const wire::Message& message, const TableId& id) {
-    if (message.subsystem() != NFNL_SUBSYS_NFTABLES || message.type() == NFT_MSG_NEWGEN) {
-        return false;
-    }
-    if (message.body.size() < sizeof(nfgenmsg)) {
-        return true;
-    }
-    const wire::Attrs<NFTA_TABLE_NAME> attrs(wire::attributes_of(message));
-    return wire::read_object<nfgenmsg>(message.body).nfgen_family == wire::protocol_of(id.family) &&
-           attrs.string(NFTA_TABLE_NAME) == id.name;
-}
-
 /// Reads the notifications of all commits up to `generation`. True: none touched the table. The
 /// kernel ends each commit's notifications with NFT_MSG_NEWGEN.
 Result<bool> untouched_until(NetlinkSocket& events, std::uint32_t generation, const TableId& id) {
@@ -232,12 +220,9 @@ Result<bool> untouched_until(NetlinkSocket& events, std::uint32_t generation, co
         }
         wire::MessageReader reader(**received);
         while (const std::optional<wire::Message> message = reader.next()) {
-            untouched = untouched && !concerns(*message, id);
-            if (message->subsystem() == NFNL_SUBSYS_NFTABLES && message->type() == NFT_MSG_NEWGEN &&
-                wire::Attrs<NFTA_GEN_MAX>(wire::attributes_of(*message)).u32(NFTA_GEN_ID) ==
-                    generation) {
-                return untouched;
-            }
+            untouched = untouched && !wire::concerns(*message, id);
+            const auto end = wire::generation_notice(*message);
+            if (end && end->id == generation) return untouched;
         }
     }
     return false;

@@ -113,6 +113,8 @@ class NetlinkKernel::Socket {
 
     Result<Snapshot> dump(const TableId& table) { return dump_table(netlink_, buffer_, table); }
 
+    std::uint32_t port() const { return netlink_.port(); }
+
     Result<std::uint32_t> generation() { return read_generation(netlink_, buffer_); }
 
     Result<void> commit(const Batch& batch, std::optional<std::uint32_t> generation) {
@@ -254,6 +256,10 @@ Result<std::unique_ptr<NetlinkKernel>> NetlinkKernel::open() {
 NetlinkKernel::NetlinkKernel(std::unique_ptr<Socket> socket) : socket_(std::move(socket)) {}
 
 NetlinkKernel::~NetlinkKernel() = default;
+
+std::uint32_t NetlinkKernel::port() const {
+    return socket_->port();
+}
 
 Result<Snapshot> NetlinkKernel::dump(const TableId& table) {
     return socket_->dump(table);

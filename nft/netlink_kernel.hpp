@@ -13,6 +13,9 @@ class NetlinkKernel final : public Kernel {
     static Result<std::unique_ptr<NetlinkKernel>> open();
     ~NetlinkKernel() override;
 
+    /// The netlink port that commits come from, see nft/monitor.hpp.
+    std::uint32_t port() const;
+
     Result<Snapshot> dump(const TableId& table) override;
     Result<void> commit(const Batch& batch, std::optional<std::uint32_t> generation) override;
 

@@ -47,6 +47,12 @@ Result<NetlinkSocket> NetlinkSocket::open() {
     if (::bind(fd, reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0) {
         return failure("bind a netlink socket", errno);
     }
+    sockaddr_nl own{};
+    socklen_t length = sizeof own;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &length) != 0) {
+        return failure("name a netlink socket", errno);
+    }
+    socket.port_ = own.nl_pid;
     return socket;
 }
 
@@ -62,6 +68,7 @@ NetlinkSocket::NetlinkSocket(int fd)
 
 NetlinkSocket::NetlinkSocket(NetlinkSocket&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
+      port_(other.port_),
       datagram_bytes_max_(other.datagram_bytes_max_),
       sequence_(other.sequence_),
       received_(std::move(other.received_)) {}

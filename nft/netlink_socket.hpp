@@ -28,6 +28,10 @@ class NetlinkSocket {
     NetlinkSocket& operator=(NetlinkSocket&& other) = delete;
     ~NetlinkSocket();
 
+    /// The number by which the kernel tells who sent something; unique in the network namespace.
+    std::uint32_t port() const { return port_; }
+    int fd() const { return fd_; }  ///< Owned by the socket.
+
     /// Joins the group of nf_tables' notifications.
     Result<void> subscribe();
 
@@ -49,6 +53,7 @@ class NetlinkSocket {
     void size_buffers();
 
     int fd_;
+    std::uint32_t port_ = 0;
     std::size_t datagram_bytes_max_ = 0;
     std::uint32_t sequence_ = 0;
     std::unique_ptr<std::uint8_t[]> received_;

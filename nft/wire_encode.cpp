@@ -216,25 +216,20 @@ static_assert(static_cast<int>(Hook::prerouting) == NF_INET_PRE_ROUTING &&
               static_cast<int>(Hook::output) == NF_INET_LOCAL_OUT &&
               static_cast<int>(Hook::postrouting) == NF_INET_POST_ROUTING);
 
-/// What an operation does, and to which set or chain (nullptr: to the table).
-struct Words {
-    const char* verb;
-    const std::string* name = nullptr;
-};
-struct Describe {
-    Words operator()(const AddTable&) const { return {"add table"}; }
-    Words operator()(const DeleteTable&) const { return {"delete table"}; }
-    Words operator()(const AddSet& op) const { return {"add set", &op.name}; }
-    Words operator()(const AddMap& op) const { return {"add map", &op.name}; }
-    Words operator()(const DeleteSet& op) const { return {"delete set", &op.name}; }
-    Words operator()(const AddElements& op) const { return {"add elements of", &op.set}; }
-    Words operator()(const DeleteElements& op) const { return {"delete elements of", &op.set}; }
-    Words operator()(const AddEntries& op) const { return {"add entries of", &op.map}; }
-    Words operator()(const DeleteEntries& op) const { return {"delete entries of", &op.map}; }
-    Words operator()(const AddChain& op) const { return {"add chain", &op.name}; }
-    Words operator()(const FlushChain& op) const { return {"flush chain", &op.name}; }
-    Words operator()(const DeleteChain& op) const { return {"delete chain", &op.name}; }
-    Words operator()(const AddRules& op) const { return {"add rules of", &op.chain}; }
+struct VerbOf {
+    const char* operator()(const AddTable&) const { return "add table"; }
+    const char* operator()(const DeleteTable&) const { return "delete table"; }
+    const char* operator()(const AddSet&) const { return "add set"; }
+    const char* operator()(const AddMap&) const { return "add map"; }
+    const char* operator()(const DeleteSet&) const { return "delete set"; }
+    const char* operator()(const AddElements&) const { return "add elements of"; }
+    const char* operator()(const DeleteElements&) const { return "delete elements of"; }
+    const char* operator()(const AddEntries&) const { return "add entries of"; }
+    const char* operator()(const DeleteEntries&) const { return "delete entries of"; }
+    const char* operator()(const AddChain&) const { return "add chain"; }
+    const char* operator()(const FlushChain&) const { return "flush chain"; }
+    const char* operator()(const DeleteChain&) const { return "delete chain"; }
+    const char* operator()(const AddRules&) const { return "add rules of"; }
 };
 
 /// libmnl copies strings unchecked into the message: names are checked before.
@@ -243,8 +238,8 @@ bool valid_name(const std::string& name) {
 }
 
 Refusal check_names(const TableId& table, const Op& op) {
-    const Words words = std::visit(Describe{}, op);
-    return valid_name(table.name) && (words.name == nullptr || valid_name(*words.name))
+    const std::string* name = object_of(op);
+    return valid_name(table.name) && (name == nullptr || valid_name(*name))
                ? std::nullopt
                : Refusal("a name is empty, too long or has a zero byte");
 }
@@ -295,8 +290,9 @@ Result<void> encode(const Batch& batch, std::optional<std::uint32_t> generation,
 }
 
 std::string describe(const Op& op) {
-    const Words words = std::visit(Describe{}, op);
-    return words.name == nullptr ? words.verb : words.verb + (" " + *words.name);
+    const std::string verb = std::visit(VerbOf{}, op);
+    const std::string* name = object_of(op);
+    return name == nullptr ? verb : verb + " " + *name;
 }
 
 }  // namespace podfence::nft::wire

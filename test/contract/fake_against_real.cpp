@@ -265,6 +265,10 @@ std::string outcome(const Result<void>& result) {
            std::to_string(error.os_error);
 }
 
+bool about_circles(const Error& error) {
+    return error.os_error == EMLINK || error.os_error == ELOOP;
+}
+
 /// Whether this kernel refuses chains in a circle that no base chain leads to. Debian's Linux 6.1
 /// follows the verdict of every map entry when it is added, later ones look at the whole when they
 /// commit. The kernel in memory does the latter; it cannot matter to who makes no circles.
@@ -275,13 +279,15 @@ bool refuses_loose_circles() {
     const Key key = make_key(spec.key, {{any}});
     const MapEntry back{{key, key}, {.kind = VerdictKind::go_to, .chain = "c"}, {}};
     const Rule look_up{.statements = {LookupVerdict{{Field::ip_saddr}, "m"}}};
+    // "c" looks up what leads to itself, and so does "d", which is on no way to it.
     const auto done =
         (*NetlinkKernel::open())
             ->commit({.table = {},
                       .ops = {AddTable{}, AddMap{"m", spec}, AddChain{"c", {}, {}},
-                              AddRules{"c", {look_up}}, AddEntries{"m", spec, {back}}}},
+                              AddRules{"c", {look_up}}, AddChain{"d", {}, {}},
+                              AddRules{"d", {look_up}}, AddEntries{"m", spec, {back}}}},
                      std::nullopt);
-    return !done && done.error().os_error == EMLINK;
+    return !done && about_circles(done.error());
 }
 
 }  // namespace
@@ -306,7 +312,7 @@ TEST_CASE("the kernel in memory takes, refuses and holds what the real one does"
             INFO("seed " << seed << ", batch " << i << "\n" << to_text(batch));
             INFO((have->table ? to_text(*have->table) : "no table"));
             const auto by_real = (*real)->commit(batch, real_before->generation);
-            if (circles_differ && !by_real && by_real.error().os_error == EMLINK) continue;
+            if (circles_differ && !by_real && about_circles(by_real.error())) continue;
             const auto by_fake = fake.commit(batch, have->generation);
             REQUIRE(outcome(by_fake) == outcome(by_real));
             (by_real ? taken : refused) += 1;

@@ -32,7 +32,7 @@ class Fake {
 class Real {
   public:
     static std::optional<std::string> missing() { return PrivateNetns::missing(); }
-    nft::Kernel& kernel() { return *kernel_; }
+    nft::NetlinkKernel& kernel() { return *kernel_; }
 
   private:
     PrivateNetns netns_;

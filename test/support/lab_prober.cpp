@@ -17,8 +17,8 @@ namespace podfence::lab {
 namespace {
 
 constexpr std::size_t kRoundSizeMax = 1500;
-constexpr std::size_t kRoundSizeMin = 100;
-constexpr int kRoundTries = 6;
+constexpr std::size_t kRoundSizeMin = 16;
+constexpr int kRoundTries = 9;
 // TCP repeats a SYN after one second, SCTP an INIT after three.
 constexpr std::chrono::milliseconds kRoundTimeMax{900};
 constexpr std::chrono::milliseconds kPatience{3000};
@@ -189,10 +189,13 @@ Prober::RawPort& Prober::raw_port(const Host& host, bool icmp, Family family) {
 /// The calling thread is in the host's namespace.
 void Prober::launch_one(const Host& host, const Flow& flow, std::size_t index, Attempts& attempts) {
     const Family family = flow.source.family();
-    // SCTP sockets refuse a source that another interface than the route's has (sctp_v4_get_dst);
-    // nodes and the outside host have such, pods do not.
+    // SCTP sockets refuse an own address that another interface than the route's has
+    // (sctp_v4_get_dst), at either end; nodes and the outside host have such, pods do not.
+    const auto is_pod = [](const Host* end) {
+        return end != nullptr && end->kind == Host::Kind::pod;
+    };
     const bool sctp_socket = kernel_sctp_ && flow.protocol == IPPROTO_SCTP && index % 2 == 0 &&
-                             host.kind == Host::Kind::pod;
+                             is_pod(&host) && is_pod(network_.owner_of(flow.destination));
     if (flow.protocol == IPPROTO_TCP || sctp_socket) {
         attempts.connects.emplace_back(
             *this, index, start_connect(flow.protocol, flow.source, flow.destination, flow.port));
