@@ -269,24 +269,26 @@ bool about_circles(const Error& error) {
     return error.os_error == EMLINK || error.os_error == ELOOP;
 }
 
-/// Whether this kernel refuses chains in a circle that no base chain leads to. Debian's Linux 6.1
-/// follows the verdict of every map entry when it is added, later ones look at the whole when they
-/// commit. The kernel in memory does the latter; it cannot matter to who makes no circles.
+/// Whether this kernel refuses what leads into a circle of chains that no base chain leads to.
+/// Debian's Linux 6.1 follows the verdict of a map entry when it is added, later ones look at the
+/// whole when they commit. The kernel in memory does the latter; it cannot matter to who makes no
+/// circles.
 bool refuses_loose_circles() {
     const test::PrivateNetns netns;
     const SetSpec spec{.key = {FieldType::ipv4_addr}};
-    const FieldValue any = Address::v4(1);
-    const Key key = make_key(spec.key, {{any}});
-    const MapEntry back{{key, key}, {.kind = VerdictKind::go_to, .chain = "c"}, {}};
+    const auto entry = [&](std::uint32_t address, const char* chain) {
+        const Key key = make_key(spec.key, {{FieldValue(Address::v4(address))}});
+        return AddEntries{
+            "m", spec, {{{key, key}, {.kind = VerdictKind::go_to, .chain = chain}, {}}}};
+    };
     const Rule look_up{.statements = {LookupVerdict{{Field::ip_saddr}, "m"}}};
-    // "c" looks up what leads to itself, and so does "d", which is on no way to it.
-    const auto done =
-        (*NetlinkKernel::open())
-            ->commit({.table = {},
-                      .ops = {AddTable{}, AddMap{"m", spec}, AddChain{"c", {}, {}},
-                              AddRules{"c", {look_up}}, AddChain{"d", {}, {}},
-                              AddRules{"d", {look_up}}, AddEntries{"m", spec, {back}}}},
-                     std::nullopt);
+    const auto kernel = NetlinkKernel::open();
+    const Batch circle{
+        .table = {},
+        .ops = {AddTable{}, AddMap{"m", spec}, AddChain{"c", {}, {}}, AddRules{"c", {look_up}},
+                AddChain{"d", {}, {}}, AddRules{"d", {look_up}}, entry(1, "d")}};
+    REQUIRE((*kernel)->commit(circle, std::nullopt).has_value());
+    const auto done = (*kernel)->commit({.table = {}, .ops = {entry(2, "c")}}, std::nullopt);
     return !done && about_circles(done.error());
 }
 

@@ -138,7 +138,7 @@ class Prober::RawPort final : public Pollable {
             return;
         }
         const SctpPacket init{
-            .source_port = static_cast<std::uint16_t>(10000 + index),
+            .source_port = source_port(number),
             .destination_port = flow.port,
             .verification_tag = 0,
             .chunk_type = kSctpInit,
@@ -157,14 +157,21 @@ class Prober::RawPort final : public Pollable {
             const auto packet = parse_sctp(r.payload);
             const bool answer =
                 packet && (packet->chunk_type == kSctpInitAck || packet->chunk_type == kSctpAbort);
-            if (answer && packet->verification_tag >> 16 == prober_.nonce_)
-                prober_.current_->settle(
-                    packet->verification_tag & 0xffff,
-                    packet->chunk_type == kSctpAbort ? Outcome::refused : Outcome::answered);
+            if (!answer || packet->verification_tag >> 16 != prober_.nonce_) continue;
+            // A kernel with SCTP aborts what its host did not ask for, with the tag that came in
+            // (RFC 9260, 8.4): seen at the other end, that is no answer.
+            const auto index = static_cast<std::uint16_t>(packet->verification_tag & 0xffff);
+            if (packet->destination_port != source_port(index)) continue;
+            prober_.current_->settle(
+                index, packet->chunk_type == kSctpAbort ? Outcome::refused : Outcome::answered);
         }
     }
 
   private:
+    static std::uint16_t source_port(std::uint16_t index) {
+        return static_cast<std::uint16_t>(10000 + index);
+    }
+
     Prober& prober_;
     bool icmp_;
     bool v6_;
