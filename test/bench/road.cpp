@@ -40,7 +40,7 @@ Road::Road()
       from_(client().primary(nft::Family::ipv4)),
       to_(server().primary(nft::Family::ipv4)) {
     const auto on_server = server().ns.enter();
-    listener_ = lab::listen_on(IPPROTO_TCP, kPort);
+    listener_ = lab::listen_on(kPort);
     const auto on_client = client().ns.enter();
     // A connection that waited for its turn is to go on as fast as it was.
     lab::set_sysctl("net/ipv4/tcp_slow_start_after_idle", "0");

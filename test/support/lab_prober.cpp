@@ -31,9 +31,13 @@ std::string describe(const Flow& flow) {
            std::to_string(flow.protocol) + " port " + std::to_string(flow.port);
 }
 
-std::string unaccounted(std::span<const Flow> flows, std::span<const Outcome> outcomes) {
-    std::string text = "some of these flows were neither answered nor dropped by a node's rules:";
-    constexpr int kNamedMax = 10;
+std::string unaccounted(std::span<const Flow> flows, std::span<const Outcome> outcomes,
+                        std::uint64_t dropped, std::chrono::milliseconds time) {
+    const auto missing = std::count(outcomes.begin(), outcomes.end(), Outcome::dropped);
+    std::string text = std::to_string(missing) + " of " + std::to_string(flows.size()) +
+                       " flows were not answered, but nodes dropped " + std::to_string(dropped) +
+                       " packets, within " + std::to_string(time.count()) + " ms:";
+    constexpr int kNamedMax = 20;
     int named = 0;
     for (std::size_t i = 0; i < flows.size() && named < kNamedMax; ++i) {
         if (outcomes[i] != Outcome::dropped) continue;
@@ -236,30 +240,30 @@ void Prober::launch(std::span<const Flow> flows, Attempts& attempts) {
 bool Prober::await(Attempts& attempts, std::uint64_t dropped_before) {
     using Clock = std::chrono::steady_clock;
     const auto patience_ends = Clock::now() + kPatience;
-    std::uint64_t dropped = 0;
     while (Clock::now() < patience_ends) {
         while (poller_.wait(0)) {}
         if (attempts.unanswered == 0) return true;
-        dropped = witness_.dropped() - dropped_before;
-        if (dropped == attempts.unanswered) return true;
+        last_dropped_ = witness_.dropped() - dropped_before;
+        if (last_dropped_ == attempts.unanswered) return true;
         poller_.wait(5);
     }
     return false;
 }
 
 bool Prober::round(std::span<const Flow> flows, std::span<Outcome> outcomes) {
-    const auto start = std::chrono::steady_clock::now();
     witness_.forget_connections();
     ++nonce_;
     if (nonce_ == 0) nonce_ = 1;  // an initiate tag must not be zero
     Attempts attempts(outcomes);
     current_ = &attempts;
     const std::uint64_t dropped_before = witness_.dropped();
+    const auto start = std::chrono::steady_clock::now();
     launch(flows, attempts);
     const bool accounted = await(attempts, dropped_before);
     current_ = nullptr;
     ++totals_.rounds;
-    const bool in_time = std::chrono::steady_clock::now() - start < kRoundTimeMax;
+    last_time_ = std::chrono::steady_clock::now() - start;
+    const bool in_time = last_time_ < kRoundTimeMax;
     if (accounted && (in_time || attempts.unanswered == 0)) return true;
     ++totals_.repeated;
     round_size_ = std::max(kRoundSizeMin, round_size_ / 2);
@@ -275,7 +279,10 @@ std::vector<Outcome> Prober::run(std::span<const Flow> flows) {
         const auto part = flows.subspan(at, count);
         const auto result = std::span(outcomes).subspan(at, count);
         if (!round(part, result)) {
-            if (++failed == kRoundTries) fail(unaccounted(part, result));
+            if (++failed == kRoundTries)
+                fail(
+                    unaccounted(part, result, last_dropped_,
+                                std::chrono::duration_cast<std::chrono::milliseconds>(last_time_)));
             continue;
         }
         failed = 0;

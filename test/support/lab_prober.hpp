@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -70,7 +71,9 @@ class Prober {
     Poller& poller_;
     Witness& witness_;
     bool kernel_sctp_;
-    std::size_t round_size_;       ///< Flows; halved when a round was too slow.
+    std::uint64_t last_dropped_ = 0;                   ///< By nodes, in the last round.
+    std::chrono::steady_clock::duration last_time_{};  ///< That it took.
+    std::size_t round_size_;                           ///< Flows; halved when a round was too slow.
     std::uint16_t nonce_ = 0;      ///< Of the round; answers to others are ignored.
     Attempts* current_ = nullptr;  ///< Of the round.
     std::map<std::pair<const Host*, int>, std::unique_ptr<RawPort>> raw_ports_;

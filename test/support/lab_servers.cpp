@@ -54,8 +54,8 @@ class SctpResponder final : public Pollable {
 /// Accepts and echoes until the other side ends the connection.
 class StreamEcho final : public Pollable {
   public:
-    StreamEcho(Poller& poller, int protocol, std::uint16_t port)
-        : poller_(poller), listener_(listen_on(protocol, port)) {
+    StreamEcho(Poller& poller, UniqueFd listener)
+        : poller_(poller), listener_(std::move(listener)) {
         poller.add(listener_.get(), EPOLLIN, *this);
     }
     void ready(std::uint32_t /*events*/) override {
@@ -101,11 +101,16 @@ Servers::~Servers() = default;
 void Servers::serve(const Host& host, std::span<const std::uint16_t> ports) {
     const Stay stay = host.ns.enter();
     for (const auto port : ports) {
-        servers_.push_back(std::make_unique<StreamEcho>(poller_, IPPROTO_TCP, port));
+        servers_.push_back(std::make_unique<StreamEcho>(poller_, listen_on(port)));
         servers_.push_back(std::make_unique<UdpEcho>(poller_, port));
-        // The kernel's own SCTP would answer the same INIT as the raw responder.
-        if (kernel_sctp_)
-            servers_.push_back(std::make_unique<StreamEcho>(poller_, IPPROTO_SCTP, port));
+        if (!kernel_sctp_) continue;
+        // The kernel's own SCTP would answer the same INIT as the raw responder. It answers from
+        // whichever of the socket's addresses it likes, so each socket has but one; on others the
+        // host's kernel refuses, which is an answer, too.
+        for (const auto family : {Family::ipv4, Family::ipv6}) {
+            servers_.push_back(
+                std::make_unique<StreamEcho>(poller_, listen_on_sctp(host.primary(family), port)));
+        }
     }
     if (kernel_sctp_) return;
     for (const auto family : {Family::ipv4, Family::ipv6})

@@ -241,14 +241,27 @@ void DatagramSocket::send(const Address& from, const Address& to, std::uint16_t 
         fail_errno("send from " + to_string(from) + " to " + to_string(to));
 }
 
-UniqueFd listen_on(int protocol, std::uint16_t port) {
-    UniqueFd fd = open_socket(AF_INET6, SOCK_STREAM, protocol);
+namespace {
+
+UniqueFd listen(UniqueFd fd, const Address& address, std::uint16_t port) {
     set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-    set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    const auto any = socket_address(Address::v6({}), port);
-    if (::bind(fd.get(), any.get(), any.length) != 0 || ::listen(fd.get(), kBacklog) != 0)
-        fail_errno("listen on port " + std::to_string(port));
+    const auto local = socket_address(address, port);
+    if (::bind(fd.get(), local.get(), local.length) != 0 || ::listen(fd.get(), kBacklog) != 0)
+        fail_errno("listen on " + to_string(address) + " port " + std::to_string(port));
     return fd;
+}
+
+}  // namespace
+
+UniqueFd listen_on(std::uint16_t port) {
+    UniqueFd fd = open_socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP);
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    return listen(std::move(fd), Address::v6({}), port);
+}
+
+UniqueFd listen_on_sctp(const Address& address, std::uint16_t port) {
+    const bool v4 = address.family() == Family::ipv4;
+    return listen(open_socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM, IPPROTO_SCTP), address, port);
 }
 
 UniqueFd start_connect(int protocol, const Address& from, const Address& to, std::uint16_t port) {
@@ -256,6 +269,10 @@ UniqueFd start_connect(int protocol, const Address& from, const Address& to, std
         open_socket(to.family() == Family::ipv4 ? AF_INET : AF_INET6, SOCK_STREAM, protocol);
     set_option(fd.get(), SOL_SOCKET, SO_LINGER, linger{.l_onoff = 1, .l_linger = 0});
     if (protocol == IPPROTO_TCP) set_option(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    // An SCTP server tells of its addresses of all families that the client knows, and those are
+    // tried at once, by packets that are judged like any others.
+    if (protocol == IPPROTO_SCTP && to.family() == Family::ipv6)
+        set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     const auto local = socket_address(from, 0);
     const auto remote = socket_address(to, port);
     if (::bind(fd.get(), local.get(), local.length) != 0) fail_errno("bind to " + to_string(from));

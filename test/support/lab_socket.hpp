@@ -57,8 +57,10 @@ class DatagramSocket {
     std::array<std::uint8_t, 2048> buffer_{};
 };
 
-/// A TCP (or SCTP one-to-one) socket that listens on the port in both families.
-UniqueFd listen_on(int protocol, std::uint16_t port);
+/// A TCP socket that listens on the port of all addresses in both families.
+UniqueFd listen_on(std::uint16_t port);
+/// An SCTP socket (one-to-one) that listens on the port of one address.
+UniqueFd listen_on_sctp(const Address& address, std::uint16_t port);
 /// Starts to connect; the socket resets the connection when it is closed.
 UniqueFd start_connect(int protocol, const Address& from, const Address& to, std::uint16_t port);
 /// 0 once connected, EINPROGRESS never; else the errno the attempt ended with.
