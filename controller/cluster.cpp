@@ -88,7 +88,9 @@ const Pod* Cluster::owner_of(const Address& address) const {
 
 bool Cluster::namespace_matches(const LabelSelector& selector, std::string_view ns) const {
     const auto entry = namespaces_.find(ns);
-    if (entry != namespaces_.end()) return matches(selector, entry->second.labels);
+    if (entry != namespaces_.end() && may_be_peer(entry->second.labels)) {
+        return matches(selector, entry->second.labels);
+    }
     const Labels name_only{{std::string(kNamespaceNameLabel), std::string(ns)}};
     return std::all_of(selector.requirements.begin(), selector.requirements.end(),
                        [&](const Requirement& requirement) {

@@ -36,9 +36,9 @@ class Cluster {
     /// Whether the pod is the holder of this address of its own.
     bool holds(const Pod& pod, const Address& address) const { return owner_of(address) == &pod; }
 
-    /// Does the selector choose this namespace? Of a namespace that has not been seen nothing is
-    /// known but its name: any requirement on another label fails, NotIn and DoesNotExist included
-    /// (N27, N29).
+    /// Does the selector choose this namespace? Of a namespace that has not been seen, or whose
+    /// labels could not all be read, nothing is known but its name: any requirement on another
+    /// label fails, NotIn and DoesNotExist included (N27, N29).
     bool namespace_matches(const LabelSelector& selector, std::string_view ns) const;
 
     friend bool operator==(const Cluster& a, const Cluster& b) {

@@ -6,6 +6,7 @@
 #include "controller/node.hpp"
 #include "controller/objects.hpp"
 #include "controller/report.hpp"
+#include "controller/source.hpp"
 
 /// From trees to objects, with the API server's validation (N48). What cannot be understood is left
 /// out in the way that fails closed (D12), at the smallest enclosing thing, and reported.
@@ -25,9 +26,13 @@ struct Metadata {
 std::string label_of(const Node& object, std::string_view kind, bool namespaced,
                      const std::string& default_namespace);
 
+/// "nameSpace", "name_space", "namespaces": no other field of metadata is spelt like that.
+bool is_misspelt_namespace(std::string_view key);
+
 /// An invalid namespace is used with '-' for what is not allowed, so that what shares it still
-/// meets; an invalid or missing name leaves `named` false. All invalid labels are left out.
-Metadata decode_metadata(const Node& object, bool namespaced, const std::string& default_namespace,
+/// meets; an invalid or missing name leaves `named` false. Labels that are no strings count as the
+/// text that is written, others in error are left out, and either is marked by kUnsureLabel.
+Metadata decode_metadata(const Node& object, Kind kind, const std::string& default_namespace,
                          Report& report);
 
 /// nullopt: it has no name, which was reported.

@@ -51,12 +51,14 @@ std::vector<Address> decode_addresses(const Node& status, std::string_view many,
         const Node* ip = item.get("ip");
         if (!item.is_map()) {
             report.error(item.line, field, "is " + describe(item) + ", not a map with ip", remedy);
-        } else if (ip != nullptr) {
+        } else if (ip == nullptr) {
+            report.error(item.line, field, "has no ip", remedy);
+        } else {
             add(*ip, field + ".ip");
         }
     }
-    // podIPs may be empty with podIP set (N55).
-    if (list == nullptr || list->children.empty()) {
+    // podIPs may be empty, or without a usable address, with podIP set (N55).
+    if (out.empty()) {
         if (const Node* node = status.get(one)) add(*node, join_field("status", one));
     }
     return out;
@@ -160,7 +162,7 @@ void decode_pod_spec(const Node& spec, Report& report, Pod& pod, bool& host_netw
 std::optional<Pod> decode_pod(const Node& object, const std::string& default_namespace,
                               Report& report) {
     report.check_repeated(object, "", "the last one counts until this is mended");
-    Metadata meta = decode_metadata(object, true, default_namespace, report);
+    Metadata meta = decode_metadata(object, Kind::pod, default_namespace, report);
     if (!meta.named) return std::nullopt;
     Pod pod{.name = std::move(meta.name),
             .uid = std::move(meta.uid),
@@ -188,7 +190,7 @@ std::optional<Pod> decode_pod(const Node& object, const std::string& default_nam
 
 std::optional<Namespace> decode_namespace(const Node& object, Report& report) {
     report.check_repeated(object, "", "the last one counts until this is mended");
-    Metadata meta = decode_metadata(object, false, "", report);
+    Metadata meta = decode_metadata(object, Kind::ns, "", report);
     if (!meta.named) return std::nullopt;
     return Namespace{.name = std::move(meta.name.name),
                      .labels = std::move(meta.labels),

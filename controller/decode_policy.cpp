@@ -128,7 +128,7 @@ NetworkPolicy decode_policy(const Node& object, const std::string& default_names
                             Report& report) {
     const bool fine = report.check_members(
         object, "", {"apiVersion", "kind", "metadata", "spec", "status"}, kPolicyClosed);
-    Metadata meta = decode_metadata(object, true, default_namespace, report);
+    Metadata meta = decode_metadata(object, Kind::policy, default_namespace, report);
     NetworkPolicy policy{.name = std::move(meta.name), .pos = report.pos(object.line)};
     const Node* spec = object.get("spec");
     if (spec == nullptr || !spec->is_map()) {

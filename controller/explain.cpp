@@ -16,6 +16,7 @@ bool matches(const Question& question, const ObjectName& policy, const PodPeer& 
     const Pod* pod = question.other_pod();
     if (pod == nullptr) return false;                  // outside, a node, hostNetwork (N57)
     if (!peer.namespaces && !peer.pods) return false;  // N16
+    if (!may_be_peer(pod->labels)) return false;       // D12
     const bool ns_matches = peer.namespaces            // N17, N21
                                 ? question.cluster.namespace_matches(*peer.namespaces, pod->name.ns)
                                 : pod->name.ns == policy.ns;

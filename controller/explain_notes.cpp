@@ -115,6 +115,10 @@ std::string lacks(const Question& question, const ObjectName& policy, const PodP
     const Pod* pod = question.other_pod();
     if (pod == nullptr) return to_string(question.other_address()) + " is no pod's address";
     if (!peer.namespaces && !peer.pods) return "the peer is empty, which matches nothing";
+    if (!may_be_peer(pod->labels)) {
+        return "pod " + to_string(pod->name) +
+               " has metadata in error: no selector takes it as a peer";
+    }
     const std::string& ns = pod->name.ns;
     if (!peer.namespaces && ns != policy.ns) {
         return "pod " + to_string(pod->name) + " is not in namespace " + policy.ns;
@@ -127,6 +131,9 @@ std::string lacks(const Question& question, const ObjectName& policy, const PodP
         if (const auto* names = names_asked(*peer.namespaces)) {
             return "namespace " + ns + (names->size() == 1 ? " is not " : " is none of ") +
                    join(*names, ", ", kPeersInNoteMax);
+        }
+        if (!may_be_peer(seen->second.labels)) {
+            return "namespace " + ns + " has labels in error: only its name counts";
         }
         return "namespace " + ns + " " + failure(*peer.namespaces, seen->second.labels);
     }

@@ -19,6 +19,14 @@ bool starts_json(char brace, char next) {
            std::string_view::npos;
 }
 
+/// By its mark, or since manifests start with ASCII, of which three bytes are zero there.
+bool is_utf32(std::string_view start) {
+    using namespace std::string_view_literals;
+    if (start.starts_with("\xff\xfe\0\0"sv) || start.starts_with("\0\0\xfe\xff"sv)) return true;
+    return start.size() > 3 && (start[0] == '\0') != (start[3] == '\0') &&
+           start.substr(1, 2) == "\0\0"sv;
+}
+
 /// By its mark, or since manifests start with ASCII, half of which is zero there.
 bool is_utf16(std::string_view start) {
     const auto ascii = [](char c) { return c >= '\t' && c <= '~'; };
@@ -37,6 +45,10 @@ void ManifestStream::fail(const std::string& message, const std::string& remedy)
 
 bool ManifestStream::feed(std::string_view bytes) {
     if (failed_) return false;
+    if (bytes_ == 0 && is_utf32(bytes)) {
+        fail("UTF-32 text", "save it as UTF-8; nothing of it is in force");
+        return false;
+    }
     if (bytes_ == 0 && is_utf16(bytes)) {
         fail("UTF-16 text", "save it as UTF-8; nothing of it is in force");
         return false;
@@ -49,7 +61,7 @@ bool ManifestStream::feed(std::string_view bytes) {
     const std::size_t room = limits::kSourceBytes - std::min(bytes_, limits::kSourceBytes);
     const std::string_view text = bytes.substr(0, std::min(bytes.find('\0'), room));
     bytes_ += text.size();
-    take(text);
+    take_any_ends(text);
     if (text.size() == bytes.size()) return true;
     if (text.size() == room) {
         fail("more than " + std::to_string(limits::kSourceBytes >> 20) + " MiB",
@@ -58,6 +70,22 @@ bool ManifestStream::feed(std::string_view bytes) {
         fail("binary data, no manifest", "give YAML or JSON; what follows was not read");
     }
     return false;
+}
+
+void ManifestStream::take_any_ends(std::string_view bytes) {
+    if (std::exchange(after_return_, false) && bytes.starts_with('\n')) bytes.remove_prefix(1);
+    if (bytes.find('\r') == std::string_view::npos) {
+        take(bytes);
+        return;
+    }
+    after_return_ = bytes.ends_with('\r');
+    std::string plain;
+    plain.reserve(bytes.size());
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        const bool pair = bytes[i] == '\n' && i > 0 && bytes[i - 1] == '\r';
+        if (!pair) plain += bytes[i] == '\r' ? '\n' : bytes[i];
+    }
+    take(plain);
 }
 
 void ManifestStream::take(std::string_view bytes) {
@@ -145,7 +173,6 @@ void ManifestStream::end_partial() {
 }
 
 void ManifestStream::take_line(std::string_view text) {
-    if (text.ends_with('\r')) text.remove_suffix(1);
     if (mode_ == Mode::yaml && (is_document_start(text) || is_document_end(text))) {
         yaml_.finish();
         mode_ = Mode::between;
@@ -202,6 +229,7 @@ void ManifestStream::finish() {
     if (!partial_.empty()) end_partial();
     yaml_.finish();
     mode_ = Mode::between;
+    loader_.end_source();
 }
 
 }  // namespace podfence

@@ -11,7 +11,8 @@
 
 namespace podfence {
 
-/// The bytes of one source, cut into YAML and JSON documents in any mixture. A document is JSON
+/// The bytes of one source, cut into YAML and JSON documents in any mixture. Lines end in "\n",
+/// "\r\n" or "\r", which YAML 1.1 and JSON take for the same. A document is JSON
 /// when it starts as only JSON does; an error in one document leaves those behind it alone.
 class ManifestStream {
   public:
@@ -27,6 +28,7 @@ class ManifestStream {
   private:
     enum class Mode : std::uint8_t { between, yaml, json };
 
+    void take_any_ends(std::string_view bytes);
     void take(std::string_view bytes);
     bool opens(std::string_view piece) const;
     std::size_t take_opening(std::string_view bytes);
@@ -50,6 +52,7 @@ class ManifestStream {
     std::uint32_t line_ = 1;  ///< The number of the current line.
     std::size_t bytes_ = 0;
     bool at_line_start_ = true;  ///< In JSON.
+    bool after_return_ = false;  ///< The last byte was '\r'.
     bool overlong_ = false;      ///< The rest of the current line is dropped.
     bool failed_ = false;
 };

@@ -24,6 +24,7 @@ MatchIndex::MatchIndex(const Cluster& cluster) : cluster_(cluster) {
         }
     }
     for (std::uint32_t id = 0; id < identities_.size(); ++id) {
+        if (!may_be_peer(*identities_[id].labels)) continue;
         by_namespace_[identities_[id].ns].push_back(id);
         for (const auto& [key, value] : *identities_[id].labels) {
             by_label_[{key, value}].push_back(id);

@@ -29,7 +29,8 @@ class MatchIndex {
         std::vector<Member> members{};
     };
 
-    /// The identities that the peer selects, for a policy of namespace `own_ns` (N17).
+    /// The identities that the peer selects, for a policy of namespace `own_ns` (N17); none that
+    /// may be no peer.
     std::vector<const Identity*> select(const PodPeer& peer, std::string_view own_ns);
     const std::vector<Identity>& identities() const { return identities_; }
 

@@ -14,6 +14,8 @@
 
 namespace podfence {
 
+inline constexpr const char* kPolicyVersion = "networking.k8s.io/v1";
+
 /// Takes the documents of manifests, in parts as they are read, into a cluster.
 class ObjectLoader {
   public:
@@ -22,6 +24,8 @@ class ObjectLoader {
         : loaded_(loaded), log_(log), options_(options) {}
 
     void begin_source(const std::string& file) { file_ = file; }
+    /// All of its documents have come.
+    void end_source();
 
     /// A document: its items one by one where it is a list, then the rest of it. Items without a
     /// kind wait for their list's, which may come last.
@@ -36,8 +40,8 @@ class ObjectLoader {
                     const std::vector<SniffedPolicy>& policies);
     /// A document that broke off: as above, and items that still wait are lost.
     void abandon_document();
-    /// The text ended inside a document: what followed may have been policies, which cannot isolate
-    /// then, unless the list is known to hold other objects.
+    /// The text ended inside a document, or it is unknown what all of it is: what is lost may have
+    /// been policies, which cannot isolate then, unless the list is known to hold other objects.
     void cut_off();
 
     void error(std::uint32_t line, std::string message, std::string remedy);
@@ -47,6 +51,7 @@ class ObjectLoader {
 
   private:
     void object(const Node& node, std::size_t depth);
+    void note_end(const Node& node, const std::string& kind, std::size_t depth);
     void children(const Node& list, std::size_t depth);
     void typed(const Node& node, const std::string& api_version, const std::string& kind,
                std::size_t depth);
@@ -57,6 +62,8 @@ class ObjectLoader {
     void put_namespace(const Node& node, const std::string& version, const std::string& kind);
     void put_policy(const Node& node, bool trusted);
     void put_unreadable(const SniffedPolicy& sniffed);
+    void isolate(const Pod& pod);
+    void check_namespace(const Node& node, const std::string& read_as);
     void check_header(Report& report, const Node& node, const std::string& version,
                       const std::string& kind, const std::string& wanted_kind);
     void warn_replaced(Report& report, const SourcePos& before, const SourcePos& now);
@@ -68,6 +75,7 @@ class ObjectLoader {
     const LoadOptions& options_;
     std::string file_{};
     std::uint32_t document_line_ = 0;
+    std::uint32_t unfinished_line_ = 0;  ///< Of the last object if it may be cut off; else 0.
     std::size_t items_ = 0;
     std::string list_kind_{};     ///< Of the current document, once known.
     std::string list_version_{};  ///< Likewise.

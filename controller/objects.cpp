@@ -13,6 +13,10 @@ std::string to_string(const ObjectName& name) {
     return name.ns + "/" + name.name;
 }
 
+bool may_be_peer(const Labels& labels) {
+    return !labels.contains(kUnsureLabel);
+}
+
 std::string_view to_string(Protocol protocol) {
     switch (protocol) {
         case Protocol::tcp:

@@ -37,6 +37,15 @@ std::string to_string(const ObjectName& name);  ///< "ns/name"
 
 using Labels = std::map<std::string, std::string, std::less<>>;
 
+/// Among the labels of a pod or namespace of which something could not be read as it must be. It is
+/// no valid key, so no selector names it. Such a pod, and the pods of such a namespace, are no
+/// selector's peers: what opens for them might be meant for others (D12).
+inline constexpr std::string_view kUnsureLabel = "(in error)";
+/// The value of kUnsureLabel of a pod of which not even the text is known by which policies might
+/// select it. Whoever loads it adds a policy that isolates it.
+inline constexpr std::string_view kUnknown = "unknown";
+bool may_be_peer(const Labels& labels);
+
 enum class SelectorOp : std::uint8_t { in, not_in, exists, does_not_exist };
 
 /// One requirement; matchLabels are `in` with one value (N24, N25). Values are sorted.

@@ -173,13 +173,24 @@ std::vector<SniffedPolicy> sniff_flow(const YamlText& text) {
     return sniffer.take();
 }
 
+/// Whether a brace comes first, but for what JavaScript takes for comments.
+bool begins_flow(std::string_view text) {
+    while (true) {
+        const std::size_t first = text.find_first_not_of(" \t\r\n-");
+        if (first == std::string_view::npos) return false;
+        text.remove_prefix(first);
+        const bool line = text.starts_with("//");
+        if (!line && !text.starts_with("/*")) return text[0] == '{' || text[0] == '[';
+        const std::size_t end = line ? text.find('\n') : text.find("*/");
+        if (end == std::string_view::npos) return false;
+        text.remove_prefix(end + (line ? 1 : 2));
+    }
+}
+
 }  // namespace
 
 std::vector<SniffedPolicy> sniff_yaml(const YamlText& text) {
-    const std::size_t first = text.text.find_first_not_of(" \t\r\n-");
-    if (first != std::string::npos && (text.text[first] == '{' || text.text[first] == '[')) {
-        return sniff_flow(text);
-    }
+    if (begins_flow(text.text)) return sniff_flow(text);
     return YamlSniffer(text).find();
 }
 

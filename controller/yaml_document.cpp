@@ -27,6 +27,17 @@ std::size_t find_control(std::string_view text) {
     return static_cast<std::size_t>(found - text.begin());
 }
 
+/// Of JSON with a comment in front nothing can be read: it is neither JSON nor YAML.
+bool begins_with_comment(const YamlText& text) {
+    const std::string_view all = text.text;
+    const std::string_view start = all.substr(std::min(all.find_first_not_of(" \t\n"), all.size()));
+    return start.starts_with("//") || start.starts_with("/*");
+}
+
+std::string comment_hint(const YamlText& text) {
+    return begins_with_comment(text) ? "; JSON has no comments: remove what is in front of it" : "";
+}
+
 std::string hex(char c) {
     constexpr std::string_view kDigits = "0123456789abcdef";
     const auto byte = static_cast<unsigned char>(c);
@@ -110,8 +121,9 @@ bool YamlDocument::parse(Piece& piece, Node& root) {
             piece.text, anchors_, [this](const Node& head) { loader_.head(head); },
             [this](Node node) { loader_.item(std::move(node)); }, root);
         if (!failure) return true;
-        message = failure->message;
+        message = failure->message + comment_hint(piece.text);
         line = failure->line;
+        if (begins_with_comment(piece.text)) loader_.cut_off();
     }
     loader_.unreadable(line, message, sniff_yaml(piece.text));
     return false;
@@ -130,6 +142,14 @@ void YamlDocument::finish() {
     // Anchors above the items were taken when these began; again they are the same.
     anchors_ = {};
     if (parse(head_, root)) {
+        if (state_ == State::before_items && !root.is_map() && !root.is_list() && !root.is_null()) {
+            // Text may well be objects behind something that stands in front of them.
+            const auto policies = sniff_yaml(head_.text);
+            const std::string what = "is " + describe(root) + ", not a Kubernetes object";
+            loader_.unreadable(head_.first_line, what + comment_hint(head_.text), policies);
+            if (!policies.empty() || begins_with_comment(head_.text)) loader_.cut_off();
+            root = {};
+        }
         loader_.end_document(root);
     } else {
         loader_.abandon_document();

@@ -96,6 +96,38 @@ TEST_CASE("input: streams of documents are cut where documents start and end") {
     }
 }
 
+TEST_CASE("input: a return alone ends a line as well, wherever the text is cut") {
+    const std::string yaml = ns_doc("a") + "---\n" + kPolicyHead +
+                             "metadata: {name: p, namespace: a}\nspec:\n  podSelector: {}\n---\n"
+                             "{\"apiVersion\": \"v1\",\n\"kind\": \"Namespace\",\n"
+                             "\"metadata\": {\"name\": \"b\"}}\n---\nkind: [}\n";
+    const auto with_ends = [&](std::string_view end) {
+        std::string text;
+        for (const char c : yaml) text += c == '\n' ? end : std::string_view(&c, 1);
+        return text;
+    };
+    const Loaded plain = load_text("t", yaml);
+    REQUIRE(plain.cluster.namespaces().size() == 2);
+    for (const char* end : {"\r", "\r\n"}) {
+        const std::string text = with_ends(end);
+        for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+            Loaded loaded;
+            ProblemLog log;
+            const LoadOptions options;
+            ObjectLoader loader(loaded, log, options);
+            loader.begin_source("t");
+            ManifestStream stream(loader);
+            stream.feed(std::string_view(text).substr(0, cut));
+            stream.feed(std::string_view(text).substr(cut));
+            stream.finish();
+            loaded.problems = log.take();
+            CAPTURE(cut, all_problems(loaded));
+            REQUIRE(loaded.cluster == plain.cluster);
+            REQUIRE(loaded.problems == plain.problems);
+        }
+    }
+}
+
 TEST_CASE("input: of two objects with one name the later is in force, and it is told") {
     const Loaded loaded =
         load_text("t", kPolicyHead + "metadata: {name: p}\nspec: {policyTypes: [Egress]}\n---\n" +

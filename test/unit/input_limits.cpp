@@ -221,7 +221,10 @@ TEST_CASE("input: binary data is one clear error") {
         {"\x1f\x8b\x08\x01", "gzip", true},
         {"kind: Pod\x01\n", "control character 0x01", false},
         {"kind: \x04 Pod\n", "control character 0x04", false},
-        {"kind: Pod\rmetadata:\r", "control character 0x0d", false},
+        {std::string("\xff\xfe\0\0k\0\0\0", 8), "UTF-32", true},
+        {std::string("\0\0\xfe\xff\0\0\0k", 8), "UTF-32", true},
+        {std::string("k\0\0\0", 4), "UTF-32", true},
+        {std::string("\0\0\0k", 4), "UTF-32", true},
     }));
     const Loaded loaded = load_text("t", row.text);
     CAPTURE(all_problems(loaded));

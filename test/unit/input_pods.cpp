@@ -74,7 +74,14 @@ TEST_CASE("input: label values that are no strings are errors, as the API server
     CHECK(problem_at(loaded, "metadata.labels[a b]") != nullptr);
     CHECK(problem_at(loaded, "metadata.labels.none") != nullptr);
     CHECK(count(loaded, Severity::error) == 4);
-    CHECK(loaded.cluster.pods().begin()->second.labels == Labels{{"num", "1"}, {"empty", ""}});
+    // Their text is what policies find the pod by.
+    CHECK(loaded.cluster.pods().begin()->second.labels ==
+          Labels{{"num", "1"},
+                 {"empty", ""},
+                 {"enabled", "true"},
+                 {"version", "1.0"},
+                 {"none", ""},
+                 {std::string(kUnsureLabel), std::string(kUnknown)}});
 }
 
 TEST_CASE("input: the older address fields and the phases are read (N52, N55)") {
@@ -87,6 +94,16 @@ TEST_CASE("input: the older address fields and the phases are read (N52, N55)") 
     CHECK(pod.host_network);
     CHECK(pod.addresses.size() == 1);
     CHECK(pod.node_addresses.size() == 2);
+}
+
+TEST_CASE("input: podIPs without a usable address leave podIP to count (N55)") {
+    const char* list = GENERATE("[{}]", "[{ip: ''}]", "[{ip: null}]", "[{ip: none}]", "[{i: p}]");
+    const Loaded loaded =
+        load_text("t", pod_yaml("status: {podIPs: " + std::string(list) + ", podIP: 10.0.0.1}\n"));
+    CAPTURE(all_problems(loaded));
+    CHECK(loaded.has_errors() == (std::string(list) != "[{ip: ''}]"));
+    CHECK(loaded.cluster.pods().begin()->second.addresses ==
+          std::vector{*Address::parse("10.0.0.1")});
 }
 
 TEST_CASE("input: objects without a usable name are errors and left out") {

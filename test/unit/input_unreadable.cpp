@@ -189,6 +189,52 @@ TEST_CASE("input: of a list that was cut off it is unknown which policies it lac
     CHECK_FALSE(load_text("t", json + R"(],"kind":"List"})").unreadable);
 }
 
+TEST_CASE("input: an object cut off before its kind at the end makes the input unknown") {
+    const std::string pod = "- apiVersion: v1\n  kind: Pod\n  metadata: {name: a}\n";
+    const std::string list = "apiVersion: v1\nkind: List\nitems:\n" + pod;
+    const std::string cut =
+        GENERATE("apiVersion: networking.k8s.i", "apiVersion:", "apiVersion: v1",
+                 "apiVersion: networking.k8s.io/v1\n  kind: Netw", "metadata: {name: p}");
+    CAPTURE(cut);
+    CHECK(load_text("t", list + "- " + cut).unreadable);
+    CHECK(load_text("t", "# first\n--- [x, y]\n---\n" + list + "- " + cut + "\n").unreadable);
+    // Behind it something whole tells that the text goes on.
+    CHECK_FALSE(load_text("t", list + "- " + cut + "\n" + pod).unreadable);
+    CHECK_FALSE(load_text("t", list + "- " + cut + "\n---\n" + ns_doc("b")).unreadable);
+    CHECK_FALSE(load_text("t", list).unreadable);
+}
+
+TEST_CASE("input: a document cut off before its kind at the end makes the input unknown") {
+    const std::string whole = ns_doc("b") + "---\n";
+    CHECK(load_text("t", whole + "apiVersion: networking.k8s.i").unreadable);
+    CHECK(load_text("t", whole + "apiVersion: networking.k8s.io/v1\nkind: Ne").unreadable);
+    CHECK_FALSE(load_text("t", whole + "apiVersion: example.com/v1\nkind: Network\n"
+                                       "metadata: {name: p}\n")
+                    .unreadable);
+    // Helm's values and the like lie among manifests.
+    CHECK_FALSE(load_text("t", whole + "replicas: 3\n").unreadable);
+}
+
+TEST_CASE("input: JSON behind a comment and text that is no object are searched for policies") {
+    const std::string json =
+        "{\n\"kind\": \"NetworkPolicy\",\n\"metadata\": {\"name\": \"p\", \"namespace\": "
+        "\"shop\"}\n}\n";
+    for (const char* comment : {"// made by hand\n", "/* made\n by hand */ ", "/* a */\n// b\n"}) {
+        const Loaded loaded = load_text("t", comment + json);
+        CAPTURE(all_problems(loaded));
+        CHECK(loaded.unreadable);
+        CHECK(loaded.cluster.policies().contains({"shop", "p"}));
+        CHECK(all_problems(loaded).find("JSON has no comments") != std::string::npos);
+    }
+    CHECK(load_text("t", "// pods only\n{\"kind\": \"Pod\"}\n").unreadable);
+    // A root that is nothing but text.
+    const Loaded text = load_text("t", "'\nkind: NetworkPolicy\nmetadata:\n  name: p\n'\n");
+    CAPTURE(all_problems(text));
+    CHECK(text.unreadable);
+    CHECK(text.cluster.policies().contains({"default", "p"}));
+    CHECK(load_text("t", "just words\n").has_errors());
+}
+
 TEST_CASE("input: guessed names displace nothing and are displaced by nothing") {
     const std::string broken = kPolicyHead + "metadata: {name: p}\nspec: [}\n";
     const std::string fine = kPolicyHead + "metadata: {name: p}\nspec: {policyTypes: [Ingress]}\n";
