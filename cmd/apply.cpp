@@ -23,6 +23,7 @@ struct ApplyOptions {
     RulesetOptions rules{};
     OutputOptions output{};
     bool dry_run = false;
+    bool force = false;
     bool quiet = false;
 };
 
@@ -62,8 +63,8 @@ void print_text(Terminal& terminal, const Applied& applied, const Input& input, 
     } else {
         out.line(out.paint(Tone::strong, dry_run ? "would change" : "committed") + "  " + changes);
     }
-    out.line("node       " + applied.node + ": " + count_of(compiled.local_pods, "pod") +
-             ", isolated: " + with_thousands(compiled.isolated_pods) + " of them by " +
+    out.line("node       " + applied.node + ": " + count_of(compiled.local_pods, "pod") + ", " +
+             with_thousands(compiled.isolated_pods) + " of them isolated; the input has " +
              count_of(input.cluster().policies().size(), "policy"));
     std::string timing = "read " + text_of(input.read_ms) + ", compile " +
                          text_of(applied.compile_ms) + ", kernel " + text_of(applied.kernel_ms);
@@ -99,6 +100,7 @@ void print_json(Terminal& terminal, const Applied& applied, const Input& input, 
 Exit run_apply(Terminal& terminal, const ApplyOptions& options) {
     auto input = read_input(terminal, options.input);
     if (!input) return input.error();
+    if (!options.force && !check_node_is_known(terminal, *input, options.rules)) return Exit::usage;
     const CompileOptions compile = compile_options(options.rules);
     auto start = std::chrono::steady_clock::now();
     Applied applied{.node = compile.node, .compiled = compile_all(input->cluster(), compile)};
@@ -113,6 +115,11 @@ Exit run_apply(Terminal& terminal, const ApplyOptions& options) {
     applied.result = std::move(*result);
 
     warn_when_node_is_empty(terminal, *input, compile.node, applied.compiled.local_pods);
+    if (input->cluster().policies().empty()) {
+        warn(terminal, input->warnings,
+             "the input holds no NetworkPolicy, so that all pods are open; were they left out of "
+             "it? 'kubectl get pods,namespaces,networkpolicies -A' needs the right to list them");
+    }
     if (applied.compiled.isolated_pods > 0) {
         for (std::string& text : bridge_warnings()) {
             warn(terminal, input->warnings, std::move(text));
@@ -163,6 +170,10 @@ void add_apply(CommandLine& line) {
     add_input_options(line, *command, options->input);
     add_ruleset_options(line, *command, options->rules);
     command->add_flag("--dry-run", options->dry_run, "Say what would change; change nothing")
+        ->group("Rules");
+    command
+        ->add_flag("--force", options->force,
+                   "Go on although no pod of the input is on this node: it enforces nothing then")
         ->group("Rules");
     add_output_options(line, *command, options->output, {"text", "json", "nft"});
     command->add_flag("-q,--quiet", options->quiet, "Print nothing but errors and warnings")

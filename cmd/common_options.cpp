@@ -30,6 +30,11 @@ std::string upper(std::string text) {
     return text;
 }
 
+std::string node_name_variable() {
+    const char* name = std::getenv("NODE_NAME");
+    return name == nullptr ? "" : name;
+}
+
 }  // namespace
 
 void add_output_options(CommandLine& line, CLI::App& command, OutputOptions& options,
@@ -77,10 +82,15 @@ void add_input_options(CommandLine& line, CLI::App& command, InputOptions& optio
         ->group(kInput);
 }
 
+std::string not_empty(const std::string& value) {
+    return value.empty() ? "the value is empty" : "";
+}
+
 void add_node_option(CLI::App& command, std::string& node) {
     command
         .add_option("--node", node,
                     "This node's name in the cluster (default: $NODE_NAME, then the host name)")
+        ->check(not_empty)
         ->type_name("NAME")
         ->group(kRules);
 }
@@ -100,25 +110,42 @@ void add_pod_to_node_option(CommandLine& line, CLI::App& command, bool& enforced
 void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& options) {
     add_node_option(command, options.node);
     add_pod_to_node_option(line, command, options.pod_to_node_enforced);
-    command.add_flag("--counters", options.counters, "Count packets at every verdict")
+    command
+        .add_flag("--counters", options.counters,
+                  "Count packets where a rule allows and where packets are dropped; not those of "
+                  "open connections, of ports that a verdict map allows, or of the exceptions "
+                  "before the drop")
         ->group(kRules);
     command
         .add_option_function<std::uint16_t>(
             "--log-group", [&options](const std::uint16_t& group) { options.log_group = group; },
             "Send denied packets to this NFLOG group, rate-limited")
+        ->check([](const std::string& text) {
+            const bool digits =
+                !text.empty() && text.size() <= 5 &&
+                std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+            return digits && std::stoul(text) <= 65535
+                       ? ""
+                       : "'" + text + "' is no NFLOG group: these are numbers from 0 to 65535";
+        })
         ->type_name("N")
         ->group(kRules);
 }
 
 std::string node_name(const std::string& given) {
     if (!given.empty()) return given;
-    if (const char* name = std::getenv("NODE_NAME"); name != nullptr && *name != '\0') return name;
+    if (const std::string name = node_name_variable(); !name.empty()) return name;
     std::array<char, 256> host{};
     if (::gethostname(host.data(), host.size() - 1) != 0) return "";
     std::string name = host.data();
     std::transform(name.begin(), name.end(), name.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return name;
+}
+
+std::string node_name_origin(const std::string& given) {
+    if (!given.empty()) return "--node";
+    return node_name_variable().empty() ? "the host name" : "$NODE_NAME";
 }
 
 CompileOptions compile_options(const RulesetOptions& options) {
@@ -133,6 +160,7 @@ void add_port_options(CommandLine& line, CLI::App& command, PortOptions& options
         .add_option("--port", options.port,
                     "Destination port: a number, or a name that is resolved on the destination pod "
                     "(default: the ports that the destination pod declares)")
+        ->check(not_empty)
         ->type_name("N|NAME")
         ->group(kFlow);
     auto* protocol = command.add_option("--protocol", options.protocol, "Protocol (default: TCP)")

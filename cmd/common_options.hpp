@@ -37,12 +37,16 @@ struct RulesetOptions {
     std::optional<std::uint16_t> log_group{};
     bool pod_to_node_enforced = false;
 };
+/// A check: a value that a script left empty must not count as not given.
+std::string not_empty(const std::string& value);
 void add_node_option(CLI::App& command, std::string& node);
 void add_pod_to_node_option(CommandLine& line, CLI::App& command, bool& enforced);
 void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& options);
 
 /// --node, else NODE_NAME, else the host name in lower case, as kubelet names nodes.
 std::string node_name(const std::string& given);
+/// Where that name comes from, for messages: "--node", "$NODE_NAME", "the host name".
+std::string node_name_origin(const std::string& given);
 
 CompileOptions compile_options(const RulesetOptions& options);
 

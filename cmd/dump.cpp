@@ -207,6 +207,7 @@ void add_dump(CommandLine& line) {
                    "What the kernel holds now; with -f the manifests only annotate it")
         ->group("Input");
     command->add_option("--pod", options->pod, "Only what concerns this pod")
+        ->check(not_empty)
         ->type_name("NS/NAME")
         ->group("Output");
     command

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "controller/validate.hpp"
+
 namespace podfence::cmd {
 
 namespace {
@@ -87,6 +89,14 @@ Outcome<Endpoint> endpoint_of(Terminal& terminal, const Cluster& cluster, const 
     return endpoint;
 }
 
+/// Sockets spell IPv4 addresses as ::ffff:10.0.0.2; the packets are IPv4.
+Address unmapped(const Address& address) {
+    if (!is_ipv4_mapped(address)) return address;
+    const auto& bytes = address.bytes();
+    return Address::v4(std::uint32_t{bytes[12]} << 24 | std::uint32_t{bytes[13]} << 16 |
+                       std::uint32_t{bytes[14]} << 8 | std::uint32_t{bytes[15]});
+}
+
 }  // namespace
 
 Outcome<Endpoint> find_pod_endpoint(Terminal& terminal, const Cluster& cluster,
@@ -107,9 +117,14 @@ Outcome<Endpoint> find_pod_endpoint(Terminal& terminal, const Cluster& cluster,
 
 Outcome<Endpoint> find_endpoint(Terminal& terminal, const Cluster& cluster,
                                 const std::string& text) {
-    if (const auto address = Address::parse(text)) {
-        const Pod* pod = cluster.owner_of(*address);
-        Endpoint endpoint{.text = text, .pod = pod, .addresses = {*address}};
+    if (const auto written = Address::parse(text)) {
+        const auto address = unmapped(*written);
+        const Pod* pod = cluster.owner_of(address);
+        Endpoint endpoint{.text = text, .pod = pod, .addresses = {address}};
+        if (address != *written) {
+            endpoint.remarks.push_back(text + " is an IPv4 address written as IPv6: read as " +
+                                       to_string(address));
+        }
         if (pod != nullptr) endpoint.remarks.push_back(text + " is pod " + to_string(pod->name));
         return endpoint;
     }

@@ -39,6 +39,37 @@ std::size_t count_errors(const std::vector<Problem>& problems) {
                       [](const Problem& p) { return p.severity == Severity::error; }));
 }
 
+using PodsByNode = std::map<std::string, std::size_t>;
+
+PodsByNode pods_by_node(const Input& input) {
+    PodsByNode nodes;
+    for (const auto& [name, pod] : input.cluster().pods()) {
+        if (!pod.node.empty()) ++nodes[pod.node];
+    }
+    return nodes;
+}
+
+/// "node-a (4 pods), node-b (2 pods)": first those that differ from `wanted` by their domain only,
+/// then those with the most pods.
+std::string list_of(const PodsByNode& nodes, const std::string& wanted) {
+    const auto host = [](const std::string& name) { return name.substr(0, name.find('.')); };
+    std::vector<std::pair<std::string, std::size_t>> order(nodes.begin(), nodes.end());
+    std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+        const bool near_a = host(a.first) == host(wanted);
+        const bool near_b = host(b.first) == host(wanted);
+        return near_a != near_b ? near_a : a.second > b.second;
+    });
+    std::string text;
+    for (std::size_t i = 0; i < std::min(order.size(), kNodesListedMax); ++i) {
+        text +=
+            (i == 0 ? "" : ", ") + order[i].first + " (" + count_of(order[i].second, "pod") + ")";
+    }
+    if (order.size() > kNodesListedMax) {
+        text += " and " + std::to_string(order.size() - kNodesListedMax) + " more";
+    }
+    return text;
+}
+
 }  // namespace
 
 Outcome<Input> read_input(Terminal& terminal, const InputOptions& options) {
@@ -64,9 +95,13 @@ Outcome<Input> read_input(Terminal& terminal, const InputOptions& options) {
     }
     if (input.loaded.objects == 0) {
         terminal.error("the input holds no pod, namespace or network policy; nothing was done");
-        terminal.hint(input.loaded.skipped == 0
-                          ? "is it empty? 'podfence cleanup' is what removes all rules"
-                          : count_of(input.loaded.skipped, "object") + " of other kinds skipped");
+        if (input.loaded.skipped > 0) {
+            terminal.hint(count_of(input.loaded.skipped, "object") + " of other kinds skipped");
+        } else {
+            terminal.hint(input.loaded.has_errors()
+                              ? "mend what is said above"
+                              : "is it empty? 'podfence cleanup' is what removes all rules");
+        }
         return Exit::usage;
     }
     return input;
@@ -77,26 +112,27 @@ void warn(Terminal& terminal, std::vector<std::string>& warnings, std::string me
     warnings.push_back(std::move(message));
 }
 
+bool check_node_is_known(Terminal& terminal, const Input& input, const RulesetOptions& options) {
+    const std::string node = node_name(options.node);
+    const PodsByNode nodes = pods_by_node(input);
+    if (nodes.empty() || nodes.contains(node)) return true;
+    terminal.error("no pod of the input is on node '" + printable(node) + "' (the name is from " +
+                   node_name_origin(options.node) + "); nothing was changed");
+    terminal.hint("nodes in the input: " + printable(list_of(nodes, node)));
+    terminal.hint("say which one this is with --node NAME, as 'kubectl get nodes' prints it");
+    terminal.hint("if it is this name and really has no pods, --force enforces an empty node");
+    return false;
+}
+
 void warn_when_node_is_empty(Terminal& terminal, Input& input, const std::string& node,
                              std::size_t local_pods) {
     if (local_pods > 0) return;
-    std::map<std::string, std::size_t> nodes;
-    for (const auto& [name, pod] : input.cluster().pods()) {
-        if (!pod.node.empty()) ++nodes[pod.node];
-    }
-    std::string seen;
-    std::size_t listed = 0;
-    for (const auto& [name, pods] : nodes) {
-        if (++listed > kNodesListedMax) break;
-        seen += (seen.empty() ? "" : ", ") + name + " (" + count_of(pods, "pod") + ")";
-    }
-    if (nodes.size() > kNodesListedMax) {
-        seen += " and " + std::to_string(nodes.size() - kNodesListedMax) + " more";
-    }
+    const PodsByNode nodes = pods_by_node(input);
     std::string message =
         "no pod with an address is on node '" + node + "': no policy takes effect here; ";
-    message += nodes.empty() ? "no pod in the input has a spec.nodeName"
-                             : "nodes in the input: " + seen + "; choose one with --node";
+    message += nodes.empty()
+                   ? "no pod in the input has a spec.nodeName"
+                   : "nodes in the input: " + list_of(nodes, node) + "; choose one with --node";
     warn(terminal, input.warnings, std::move(message));
 }
 

@@ -26,6 +26,11 @@ struct Input {
 /// kernel enforces must stay as it is.
 Outcome<Input> read_input(Terminal& terminal, const InputOptions& options);
 
+/// False, said on stderr with the names there are, when pods of the input are on nodes and none on
+/// this one: the name is then most often not the one that the cluster knows the node by, and
+/// enforcing nothing would open the node. An input without scheduled pods is as good as any name.
+bool check_node_is_known(Terminal& terminal, const Input& input, const RulesetOptions& options);
+
 /// Says so on stderr when no pod of the input is on the node; never silent about not enforcing.
 void warn_when_node_is_empty(Terminal& terminal, Input& input, const std::string& node,
                              std::size_t local_pods);

@@ -16,7 +16,7 @@ struct CompileOptions {
     std::string node;  ///< Pods of this node are enforced.
     nft::TableId table{};
     std::int32_t priority = -10;               ///< Of the base chains at their hooks.
-    bool counters = false;                     ///< Count packets at every verdict.
+    bool counters = false;                     ///< Where rules allow, and at the drop.
     std::optional<std::uint16_t> log_group{};  ///< NFLOG group for denied packets.
     bool pod_to_node_enforced = false;         ///< D2: also judge pods' traffic to their own node.
 };

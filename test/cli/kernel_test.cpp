@@ -30,7 +30,7 @@ TEST_CASE("apply enforces, and the second time has nothing to do", "[cli]") {
     CHECK(first.status == 0);
     CHECK(first.err.empty());
     CHECK(contains(first.out, "table created"));
-    CHECK(contains(first.out, "node-a: 3 pods, isolated: 3 of them by 3 policies"));
+    CHECK(contains(first.out, "node-a: 3 pods, 3 of them isolated; the input has 3 policies"));
     CHECK(contains(test::run_shell("nft list tables"), "inet podfence"));
     const auto second = run_podfence({"apply", "-f", shop.path()});
     CHECK(second.status == 0);
@@ -101,13 +101,46 @@ TEST_CASE("an input that vanishes does not open the node", "[cli]") {
     CHECK(test::run_shell("nft list ruleset") == before);
 }
 
-TEST_CASE("a node without pods is never silent", "[cli]") {
+TEST_CASE("apply refuses a node name that no pod of the input carries", "[cli]") {
     PODFENCE_OWN_NETWORK();
     const test::TemporaryFile shop(test::kShop);
-    const auto run = run_podfence({"apply", "-f", shop.path(), "--node", "node-x"});
-    CHECK(run.status == 0);
-    CHECK(contains(run.err, "node-x"));
-    CHECK(contains(run.err, "node-a (4 pods), node-b (2 pods)"));
+    REQUIRE(run_podfence({"apply", "-f", shop.path()}).status == 0);
+    const std::string before = test::run_shell("nft list ruleset");
+    const auto refused = run_podfence({"apply", "-f", shop.path(), "--node", "node-b.example.com"});
+    CHECK(refused.status == 2);
+    CHECK(contains(refused.err, "no pod of the input is on node 'node-b.example.com'"));
+    CHECK(contains(refused.err, "the name is from --node"));
+    // What differs by its domain only stands first.
+    CHECK(contains(refused.err, "node-b (2 pods), node-a (4 pods)"));
+    CHECK(contains(refused.err, "--node NAME"));
+    CHECK(contains(refused.err, "--force"));
+    CHECK(run_podfence({"apply", "-f", shop.path(), "--node", "nx", "--dry-run"}).status == 2);
+    CHECK(contains(test::shell("NODE_NAME=nx $PODFENCE apply -f $SHOP").err,
+                   "the name is from $NODE_NAME"));
+    CHECK(test::run_shell("nft list ruleset") == before);
+    // Commands that change nothing show what there is and warn.
+    for (const char* command : {"diff", "dump"}) {
+        const auto shown = run_podfence({command, "-f", shop.path(), "--node", "nx"});
+        CHECK(shown.status == (std::string_view(command) == "diff" ? 1 : 0));
+        CHECK(contains(shown.err, "no pod with an address is on node 'nx'"));
+    }
+}
+
+TEST_CASE("a node that is empty on purpose is never silent", "[cli]") {
+    PODFENCE_OWN_NETWORK();
+    const test::TemporaryFile shop(test::kShop);
+    const auto forced = run_podfence({"apply", "-f", shop.path(), "--node", "nx", "--force"});
+    CHECK(forced.status == 0);
+    CHECK(contains(forced.err, "no pod with an address is on node 'nx'"));
+    CHECK(contains(forced.err, "node-a (4 pods), node-b (2 pods)"));
+    // Without any scheduled pod no name is better than another.
+    const auto unscheduled =
+        run_podfence({"apply", "-f", "-", "--node", "nx"},
+                     "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b}\nspec: {}\n");
+    CHECK(unscheduled.status == 0);
+    CHECK(contains(unscheduled.err, "no pod in the input has a spec.nodeName"));
+    // As when whoever wrote it may list pods only.
+    CHECK(contains(unscheduled.err, "the input holds no NetworkPolicy"));
 }
 
 TEST_CASE("a bridge without br_netfilter is warned about with the remedy", "[cli]") {

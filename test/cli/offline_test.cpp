@@ -82,6 +82,14 @@ spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [)";
     CHECK(contains(nft.out, "192.0.78.0/24"));
 }
 
+TEST_CASE("an IPv4 address that is written as IPv6 is read as what packets carry", "[cli]") {
+    const auto mapped = explain("shop/backend", "::ffff:10.1.0.4", {"--port", "5432"});
+    CHECK(mapped.status == 0);
+    CHECK(contains(mapped.out, "is an IPv4 address written as IPv6: read as 10.1.0.4"));
+    CHECK(contains(mapped.out, "shop/db"));
+    CHECK(explain("shop/frontend", "::ffff:10.1.0.4", {"--port", "5432"}).status == 1);
+}
+
 TEST_CASE("explain says which rule allows a flow", "[cli]") {
     const auto run = explain("shop/backend", "shop/db", {"--port", "5432"});
     CHECK(run.status == 0);
