@@ -1,0 +1,188 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/json/value.hpp>
+
+#include "controller/cluster.hpp"
+#include "controller/compile.hpp"
+#include "controller/problem.hpp"
+
+/// How the agent stands, as a value: what `podfence status`, readiness and metrics are made from.
+/// Every list in it is bounded and says what it left out.
+namespace podfence {
+
+using WallTime = std::chrono::system_clock::time_point;
+
+/// The first of many, and how many there are beyond them.
+template <class T>
+struct Bounded {
+    std::vector<T> list{};
+    std::size_t more = 0;
+
+    void add(T value, std::size_t max) {
+        if (list.size() < max) {
+            list.push_back(std::move(value));
+        } else {
+            ++more;
+        }
+    }
+    std::size_t total() const { return list.size() + more; }
+};
+
+enum class AgentState : std::uint8_t {
+    waiting,  ///< Not every kind has been listed: nothing was written yet, and what a previous run
+              ///< left in the kernel goes on being enforced.
+    synced,   ///< The kernel holds what the cluster wants.
+    syncing,  ///< A change or a repair is on its way; the last one succeeded.
+    failing,  ///< The kernel does not take it; what it held before goes on being enforced.
+};
+std::string_view to_string(AgentState state);  ///< "waiting", ...
+
+/// The kernel's last refusal, while it lasts.
+struct KernelFailure {
+    std::string error{};
+    WallTime since{};
+    WallTime next_attempt{};
+    std::size_t attempts = 0;
+};
+
+/// How well one kind of objects is followed.
+struct SourceKind {
+    std::string kind{};   ///< "pods", "namespaces", "networkpolicies"
+    std::string state{};  ///< "watching", "listing", "waiting"...
+    bool listed = false;  ///< All of it has been told at least once.
+    bool connected = false;
+    std::size_t objects = 0;
+    std::optional<WallTime> heard{};  ///< When the source last said anything.
+    std::uint64_t events = 0;
+    std::uint64_t restarts = 0;       ///< Watches and lists that broke off.
+    std::string error{};              ///< Why it is not followed now; empty: it is.
+    std::string remedy{};             ///< What to do about that.
+    std::optional<WallTime> retry{};  ///< When the next attempt is made.
+};
+
+/// A batch that the kernel took.
+struct CommitRecord {
+    WallTime at{};
+    std::size_t operations = 0;
+    std::chrono::microseconds latency{};  ///< Since the oldest change in it was received.
+    std::chrono::microseconds took{};     ///< Of this, compiling and the kernel.
+};
+
+/// A comparison of the kernel with all that is wanted.
+struct ResyncRecord {
+    WallTime at{};
+    std::string reason{};        ///< "start", "drift", "lost", "failure", "audit"
+    std::size_t operations = 0;  ///< What had to be changed; 0: nothing was amiss.
+    std::string repaired{};      ///< The same for a person: "2 elements added"; may be empty.
+    std::string culprit{};       ///< The process that changed our table; empty: not known.
+    std::uint32_t culprit_pid = 0;
+    std::chrono::microseconds took{};
+
+    /// Something was amiss. What the start brings in is no repair.
+    bool is_repair() const { return operations > 0 && reason != "start"; }
+};
+
+/// A policy that is not enforced as written.
+struct PolicyTrouble {
+    ObjectName policy;
+    /// The kernel refuses what it compiles to: its pods are denied what it would have allowed.
+    bool refused_by_kernel = false;
+    Bounded<Problem> problems{};  ///< Of its text; or what the kernel said, as one.
+};
+
+/// A pod of this node that policies cannot judge.
+struct PodTrouble {
+    ObjectName pod;
+    std::string reason{};  ///< "hostNetwork", "no-address", "address-shared": for scripts.
+    std::string text{};    ///< The same for a person.
+};
+
+struct PodSurvey {
+    std::size_t local = 0;     ///< Of this node, not finished, on the pod network.
+    std::size_t isolated = 0;  ///< Of these, by a policy in at least one direction.
+    Bounded<PodTrouble> unenforced{};
+};
+
+struct TableCounts {
+    std::size_t chains = 0;
+    std::size_t sets = 0;      ///< Maps included.
+    std::size_t elements = 0;  ///< Of sets and maps.
+};
+
+/// Things that happened since the start. The lists hold the last ones, newest last.
+struct AgentHistory {
+    static constexpr std::size_t kKept = 16;
+
+    std::vector<CommitRecord> commits{};
+    std::uint64_t commits_total = 0;
+    std::vector<ResyncRecord> repairs{};  ///< Resyncs that found something to change.
+    std::map<std::string, std::uint64_t> resyncs_total{};  ///< By reason.
+    std::map<std::string, std::uint64_t> repairs_total{};  ///< By reason, but for the start.
+
+    void add(CommitRecord record);
+    void add(ResyncRecord record);
+};
+
+struct AgentStatus {
+    std::string version{};
+    std::string node{};
+    std::int64_t pid = 0;
+    std::uint64_t netns = 0;  ///< Inode of the network namespace that is enforced in.
+    WallTime now{};
+    WallTime started{};
+
+    AgentState state = AgentState::waiting;
+    /// Since when `synced` holds without a break, short syncing at work not counted.
+    std::optional<WallTime> in_sync_since{};
+    bool ever_synced = false;
+    std::optional<KernelFailure> failure{};
+
+    std::string origin{};  ///< "https://10.96.0.1:443 (in-cluster)"
+    std::vector<SourceKind> sources{};
+    AgentHistory history{};
+    Bounded<PolicyTrouble> policies{};
+    Bounded<Problem>
+        input{};  ///< What is wrong with the input as such: a file that cannot be read.
+    PodSurvey pods{};
+    std::size_t pods_known = 0, namespaces_known = 0, policies_known = 0;
+    TableCounts table{};
+    std::size_t rss_bytes = 0;
+    CompileOptions rules{};  ///< What the operator chose; commands that ask the agent use the same.
+
+    bool in_sync() const { return state == AgentState::synced || state == AgentState::syncing; }
+    /// The line that stands first, without the node's name: "enforcing, in sync since ...".
+    std::string summary() const;
+};
+
+/// Limits of the lists above.
+inline constexpr std::size_t kPoliciesInTroubleMax = 100;
+inline constexpr std::size_t kProblemsPerPolicyMax = 8;
+inline constexpr std::size_t kInputProblemsMax = 20;
+inline constexpr std::size_t kPodsInTroubleMax = 200;
+
+/// The JSON of /v1/status. Members are only ever added. Times are RFC 3339, durations are integers
+/// whose unit ends the name.
+boost::json::object to_json(const AgentStatus& status);
+
+/// Which pods are on the node, which of them policies isolate, which policies cannot judge. Walks
+/// all pods once: some milliseconds in a large cluster, for those who ask.
+PodSurvey survey_pods(const Cluster& cluster, std::string_view node);
+
+TableCounts count_table(const nft::Table& table);
+
+/// A steady time as wall-clock time, by what both clocks say now.
+WallTime wall_time(std::chrono::steady_clock::time_point time);
+/// Of this process, from /proc; 0 where that cannot be read.
+std::size_t resident_bytes();
+/// Inode of the calling thread's network namespace; 0 where that cannot be read.
+std::uint64_t network_namespace();
+
+}  // namespace podfence
