@@ -2,6 +2,7 @@
 #include <array>
 
 #include "controller/decode.hpp"
+#include "controller/encode_objects.hpp"
 #include "controller/validate.hpp"
 
 namespace podfence {
@@ -11,6 +12,14 @@ namespace {
 constexpr const char* kRuleClosed = "this rule allows nothing until it is mended";
 constexpr const char* kPeerClosed = "this peer matches nothing until it is mended";
 constexpr const char* kPortClosed = "this port item matches nothing until it is mended";
+
+/// An agent serves this in place of a list that it could not read.
+bool is_unreadable_item(const Node& node, const std::string& field, Report& report) {
+    if (node.find(kUnreadableItem) == nullptr) return false;
+    report.error(node.line, field, "stands for what the agent could not understand either",
+                 "it matches nothing; 'podfence status' says what to mend");
+    return true;
+}
 
 std::optional<std::uint16_t> decode_number(const Node& node, const std::string& field,
                                            Report& report) {
@@ -192,6 +201,7 @@ std::optional<PolicyPort> decode_policy_port(const Node& node, const std::string
                      kPortClosed);
         return std::nullopt;
     }
+    if (is_unreadable_item(node, field, report)) return std::nullopt;
     bool fine = report.check_members(node, field, {"protocol", "port", "endPort"}, kPortClosed);
     PolicyPort out{.port = PortRange{}};
     if (const Node* text = node.get("protocol")) {
@@ -212,6 +222,7 @@ std::optional<Peer> decode_peer(const Node& node, const std::string& field, Repo
         report.error(node.line, field, "is " + describe(node) + ", not a peer", kPeerClosed);
         return std::nullopt;
     }
+    if (is_unreadable_item(node, field, report)) return std::nullopt;
     const bool fine = report.check_members(
         node, field, {"podSelector", "namespaceSelector", "ipBlock"}, kPeerClosed);
     const Node* block = node.get("ipBlock");

@@ -35,7 +35,8 @@ struct Loaded {
 /// cluster, memory is bounded by the limits in controller/limits.hpp, whatever the input.
 Loaded load_manifests(const std::vector<std::string>& paths, const LoadOptions& options = {});
 
-/// The same from text in memory; `name` stands for the file in messages.
+/// The same from text in memory; `name` stands for the file in messages. With an empty name objects
+/// and problems have no positions.
 Loaded load_text(const std::string& name, std::string_view text, const LoadOptions& options = {});
 
 }  // namespace podfence

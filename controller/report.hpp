@@ -20,7 +20,10 @@ class Report {
 
     void error(std::uint32_t line, std::string field, std::string message, std::string remedy);
     void warning(std::uint32_t line, std::string field, std::string message, std::string remedy);
-    SourcePos pos(std::uint32_t line) const { return {.file = file_, .line = line}; }
+    /// Of input without a name (an agent's answer) lines tell nobody anything.
+    SourcePos pos(std::uint32_t line) const {
+        return file_.empty() ? SourcePos{} : SourcePos{.file = file_, .line = line};
+    }
     const std::string& object() const { return object_; }
 
     /// Reports members that are not among `known` (V15) and those that occur twice. True when there
