@@ -134,7 +134,7 @@ void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& o
 
 std::string node_name(const std::string& given) {
     if (!given.empty()) return given;
-    if (const std::string name = node_name_variable(); !name.empty()) return name;
+    if (std::string name = node_name_variable(); !name.empty()) return name;
     std::array<char, 256> host{};
     if (::gethostname(host.data(), host.size() - 1) != 0) return "";
     std::string name = host.data();

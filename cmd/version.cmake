@@ -1,5 +1,6 @@
 # Writes a header with the version of what is being built: cmake -D... -P version.cmake
-#   SOURCE_DIR  the source tree, FALLBACK  the version when there is no git, IN and OUT  the header.
+#   SOURCE_DIR  the source tree, FALLBACK  the version when there is no git, IN and OUT  the header,
+#   ..._VERSION  what else it says.
 # A tag v1.2.3 gives 1.2.3, five commits later 1.2.3-5-gabcdef0; before the first tag it is
 # FALLBACK+gabcdef0. "-dirty" is appended when tracked files differ from the commit.
 find_package(Git QUIET)

@@ -44,9 +44,9 @@ Exit run_version(Terminal& terminal, const OutputOptions& options) {
                            {"nftables", versions.nftables},
                            {"compiler", __VERSION__},
                            {"libraries",
-                            {{"libnftnl", PODFENCE_NFTNL_VERSION},
-                             {"libmnl", PODFENCE_MNL_VERSION},
-                             {"libyaml", PODFENCE_YAML_VERSION},
+                            {{"libnftnl", kNftnlVersion},
+                             {"libmnl", kMnlVersion},
+                             {"libyaml", kYamlVersion},
                              {"boost", boost_version()},
                              {"cli11", CLI11_VERSION}}}});
         return Exit::fine;
@@ -55,8 +55,8 @@ Exit run_version(Terminal& terminal, const OutputOptions& options) {
     out.line(std::string("podfence ") + kVersion);
     out.line("kernel     " + kernel);
     out.line("nftables   " + versions.nftables);
-    out.line("built with GCC " __VERSION__ ", libnftnl " PODFENCE_NFTNL_VERSION
-             ", libmnl " PODFENCE_MNL_VERSION ", libyaml " PODFENCE_YAML_VERSION ", Boost " +
+    out.line(std::string("built with GCC " __VERSION__ ", libnftnl ") + kNftnlVersion +
+             ", libmnl " + kMnlVersion + ", libyaml " + kYamlVersion + ", Boost " +
              boost_version() + ", CLI11 " CLI11_VERSION);
     return Exit::fine;
 }

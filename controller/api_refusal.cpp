@@ -46,7 +46,7 @@ ApiRefusal decode_refusal(const Node& status) {
 }
 
 ApiRefusal read_refusal(std::string_view body) {
-    ApiStream stream([](ApiObject) {});
+    ApiStream stream([](const ApiObject&) {});
     if (stream.feed(body) && stream.complete()) {
         ApiRefusal refusal = decode_refusal(stream.root());
         if (refusal.code != 0) return refusal;

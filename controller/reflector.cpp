@@ -138,8 +138,8 @@ void Reflector::respond(Time now, unsigned code, std::optional<std::chrono::seco
     retry_after_ = retry_after;
     if (code != kOk) return;
     if (mode_ == Mode::list) {
-        stream_ = std::make_unique<ApiStream>(
-            [this](ApiObject object) { take_object(std::move(object)); });
+        stream_ =
+            std::make_unique<ApiStream>([this](const ApiObject& object) { take_object(object); });
         return;
     }
     stream_ = std::make_unique<ApiStream>(
@@ -255,7 +255,7 @@ bool Reflector::take_event(ApiEvent event) {
     if (event.type == ApiEvent::Type::deleted) {
         remove(name_of(tree));
     } else {
-        take_object(std::move(event.object));
+        take_object(event.object);
     }
     heard_event_ = true;
     // Initial events come in no order of versions.
@@ -280,7 +280,7 @@ bool Reflector::take_bookmark(const Node& bookmark) {
     return true;
 }
 
-void Reflector::take_object(ApiObject object) {
+void Reflector::take_object(const ApiObject& object) {
     const ObjectName name = name_of(object.tree);
     const std::uint64_t print = fingerprint(object.tree, key_);
     if (name.name.empty() || !known_.note(name, print)) {

@@ -75,7 +75,7 @@ class Reflector {
     void refuse(Time now, unsigned code, const ApiRefusal& refusal);
     bool take_event(ApiEvent event);
     bool take_bookmark(const Node& bookmark);
-    void take_object(ApiObject object);
+    void take_object(const ApiObject& object);
     void remove(const ObjectName& name);
     void finish_list(Time now);
     void complete_list(std::string version);
