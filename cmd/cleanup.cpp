@@ -1,4 +1,5 @@
 // cleanup: leaves no trace of podfence in the kernel.
+#include <csignal>
 #include <memory>
 
 #include <boost/json.hpp>
@@ -17,6 +18,7 @@ namespace {
 struct CleanupOptions {
     OutputOptions output{};
     bool dry_run = false;
+    bool stay = false;
 };
 
 /// What one of our tables held before it was removed.
@@ -58,6 +60,18 @@ void print_json(Terminal& terminal, const std::vector<Removed>& tables, bool dry
     terminal.out.json({{"dry_run", dry_run}, {"removed", std::move(list)}});
 }
 
+/// Until SIGTERM or SIGINT. They are blocked, since the first process of a container does not get
+/// signals that it neither handles nor blocks.
+void wait_for_signal() {
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    sigprocmask(SIG_BLOCK, &ends, nullptr);
+    int number = 0;
+    sigwait(&ends, &number);
+}
+
 Exit run_cleanup(Terminal& terminal, const CleanupOptions& options) {
     auto kernel = open_kernel(terminal);
     if (!kernel) return kernel.error();
@@ -78,6 +92,10 @@ Exit run_cleanup(Terminal& terminal, const CleanupOptions& options) {
     } else {
         print_text(terminal, tables, options.dry_run);
     }
+    if (options.stay) {
+        terminal.out.flush();
+        wait_for_signal();
+    }
     return Exit::fine;
 }
 
@@ -96,6 +114,10 @@ void add_cleanup(CommandLine& line) {
          .exits = {{0, "removed, or there was nothing to remove"}}},
         [options](Terminal& terminal) { return run_cleanup(terminal, *options); });
     command->add_flag("--dry-run", options->dry_run, "Say what would be removed; remove nothing")
+        ->group("Rules");
+    command
+        ->add_flag("--stay", options->stay,
+                   "Then wait for SIGTERM: for a DaemonSet, whose containers must not end")
         ->group("Rules");
     add_output_options(line, *command, options->output, {"text", "json"});
 }
