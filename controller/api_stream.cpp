@@ -190,10 +190,16 @@ std::optional<DecodedObject> decode_api_object(Kind kind, const ApiObject& objec
                          : "what is beyond counts as missing");
     }
     std::optional<Object> decoded;
+    // Labels may be among what is lost: such a pod, or one of such a namespace, is nobody's peer.
+    const bool unsure = object.cut.starts_with("metadata");
     if (kind == Kind::pod) {
-        if (auto pod = decode_pod(tree, ns, report)) decoded = std::move(*pod);
+        auto pod = decode_pod(tree, ns, report);
+        if (pod && unsure) pod->labels.emplace(kUnsureLabel, "");
+        if (pod) decoded = std::move(*pod);
     } else if (kind == Kind::ns) {
-        if (auto found = decode_namespace(tree, report)) decoded = std::move(*found);
+        auto found = decode_namespace(tree, report);
+        if (found && unsure) found->labels.emplace(kUnsureLabel, "");
+        if (found) decoded = std::move(*found);
     } else {
         NetworkPolicy policy = decode_policy(tree, ns, object.cut.empty(), report);
         // It isolates whatever it is called.

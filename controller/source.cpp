@@ -1,5 +1,9 @@
 #include "controller/source.hpp"
 
+#include <type_traits>
+
+#include "nft/error.hpp"
+
 namespace podfence {
 
 std::string_view to_string(Kind kind) {
@@ -57,6 +61,11 @@ std::string_view to_string(Trouble::Cause cause) {
 
 std::string to_string(const Trouble& trouble) {
     return trouble.remedy.empty() ? trouble.message : trouble.message + " (" + trouble.remedy + ')';
+}
+
+void throw_exception_from_error(const Trouble& trouble, const boost::source_location& where) {
+    const std::string text = "unexpected trouble: " + to_string(trouble);
+    nft::check_failed(text.c_str(), where.file_name(), static_cast<int>(where.line()));
 }
 
 std::string_view to_string(KindStatus::State state) {

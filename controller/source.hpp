@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include <boost/system/result.hpp>
+
 #include "controller/objects.hpp"
 #include "controller/problem.hpp"
 
@@ -49,6 +51,12 @@ struct Trouble {
     std::string remedy{};   ///< What to do; may be empty.
     friend bool operator==(const Trouble&, const Trouble&) = default;
 };
+template <class T>
+using Sourced = boost::system::result<T, Trouble>;
+/// Found by argument-dependent lookup when `.value()` is called on an error (a bug of the caller).
+[[noreturn]] void throw_exception_from_error(const Trouble& trouble,
+                                             const boost::source_location& where);
+
 std::string_view to_string(Trouble::Cause cause);  ///< "unreachable", ...: for metrics and JSON.
 std::string to_string(const Trouble& trouble);     ///< "message (remedy)"
 

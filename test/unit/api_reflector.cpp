@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "controller/reflector.hpp"
+#include "test/support/api_model.hpp"
 #include "test/support/api_sink.hpp"
 
 using namespace podfence;
@@ -8,38 +9,6 @@ using namespace podfence::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::string pod(const std::string& name, int version, const std::string& more = "") {
-    return R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":")" + name +
-           R"(","namespace":"shop","uid":"u-)" + name + R"(","resourceVersion":")" +
-           std::to_string(version) + R"(","labels":{"v":"x)" + more +
-           R"("},"managedFields":[{"manager":"kubelet","fieldsV1":{"f:status":{}}}]},)" +
-           R"("spec":{"nodeName":"n1","containers":[{"name":"c","env":[{"name":"A"}]}]},)" +
-           R"("status":{"phase":"Running","podIP":"10.0.0.1"}})";
-}
-std::string event(const std::string& type, const std::string& object) {
-    return R"({"type":")" + type + R"(","object":)" + object + "}\n";
-}
-std::string bookmark(int version, bool end = false) {
-    return event("BOOKMARK",
-                 R"({"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":")" +
-                     std::to_string(version) + R"(","creationTimestamp":null)" +
-                     (end ? R"(,"annotations":{"k8s.io/initial-events-end":"true","x":"y"})" : "") +
-                     R"(},"spec":{"containers":null},"status":{}})");
-}
-std::string error(int code, const std::string& reason, const std::string& more = "") {
-    return R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":")" +
-           reason + R"( happened","reason":")" + reason + R"(","code":)" + std::to_string(code) +
-           more + "}";
-}
-std::string list(int version, const std::vector<std::string>& items, const std::string& next = "") {
-    std::string text = R"({"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":")" +
-                       std::to_string(version) + '"';
-    if (!next.empty()) text += R"(,"continue":")" + next + R"(","remainingItemCount":7)";
-    text += R"(},"items":[)";
-    for (const std::string& item : items) text += (&item == items.data() ? "" : ",") + item;
-    return text + "]}\n";
-}
 
 /// A reflector and what it is told, with a clock of its own.
 struct Rig {
@@ -93,18 +62,19 @@ TEST_CASE("api reflector: one watch tells what there is and what changes") {
                    "&resourceVersion=&sendInitialEvents=true&"
                    "resourceVersionMatch=NotOlderThan"));
     CHECK(rig.reflector.status().state == KindStatus::State::listing);
-    REQUIRE(rig.begin(event("ADDED", pod("a", 5)) + event("ADDED", pod("b", 3))));
+    REQUIRE(rig.begin(api_event("ADDED", api_pod("a", 5)) + api_event("ADDED", api_pod("b", 3))));
     CHECK(rig.sink.take() == "put Pod shop/a; put Pod shop/b");
     CHECK(rig.sink.get<Pod>(Kind::pod, {"shop", "a"}).node == "n1");
     CHECK(rig.sink.get<Pod>(Kind::pod, {"shop", "a"}).addresses.size() == 1);
-    REQUIRE(rig.feed(bookmark(9, true)));
+    REQUIRE(rig.feed(api_bookmark(9, true)));
     CHECK(rig.sink.take() == "listed Pod");
     CHECK(rig.reflector.status().state == KindStatus::State::watching);
-    REQUIRE(rig.feed(event("MODIFIED", pod("a", 10, "y")) + event("DELETED", pod("b", 11)) +
-                     event("DELETED", pod("b", 11)) + event("NEWS", pod("c", 12))));
+    REQUIRE(rig.feed(api_event("MODIFIED", api_pod("a", 10, "y")) +
+                     api_event("DELETED", api_pod("b", 11)) +
+                     api_event("DELETED", api_pod("b", 11)) + api_event("NEWS", api_pod("c", 12))));
     CHECK(rig.sink.take() == "put Pod shop/a; remove Pod shop/b");
     // Another version of the same, as far as it matters, is nothing to tell.
-    REQUIRE(rig.feed(event("MODIFIED", pod("a", 13, "y"))));
+    REQUIRE(rig.feed(api_event("MODIFIED", api_pod("a", 13, "y"))));
     CHECK(rig.sink.take().empty());
     CHECK(rig.reflector.status().resource_version == "13");
     CHECK(rig.reflector.status().objects == 1);
@@ -119,8 +89,8 @@ TEST_CASE("api reflector: one watch tells what there is and what changes") {
 TEST_CASE("api reflector: bookmarks move the watch on") {
     Rig rig;
     rig.ask();
-    REQUIRE(rig.begin(bookmark(9, true)));
-    REQUIRE(rig.feed(bookmark(20)));
+    REQUIRE(rig.begin(api_bookmark(9, true)));
+    REQUIRE(rig.feed(api_bookmark(20)));
     rig.reflector.finish(rig.now);
     CHECK(contains(rig.ask(), "&resourceVersion=20"));
 }
@@ -128,13 +98,13 @@ TEST_CASE("api reflector: bookmarks move the watch on") {
 TEST_CASE("api reflector: without WatchList there are pages, then a watch") {
     Rig rig;
     rig.ask();
-    rig.answer(422, error(422, "Invalid"));
+    rig.answer(422, api_status(422, "Invalid"));
     CHECK(rig.ask() == "/api/v1/pods?limit=500");
     CHECK(rig.waited == 0ms);
-    rig.answer(200, list(7, {pod("a", 1), pod("b", 2)}, "t/k n"));
+    rig.answer(200, api_pod_list(7, {api_pod("a", 1), api_pod("b", 2)}, "t/k n"));
     CHECK(rig.sink.take() == "put Pod shop/a; put Pod shop/b");
     CHECK(rig.ask() == "/api/v1/pods?limit=500&continue=t%2Fk%20n");
-    rig.answer(200, list(8, {pod("c", 3)}));
+    rig.answer(200, api_pod_list(8, {api_pod("c", 3)}));
     CHECK(rig.sink.take() == "put Pod shop/c; listed Pod");
     CHECK(contains(rig.ask(), "watch=true"));
     CHECK(rig.reflector.status().resource_version == "7");
@@ -144,9 +114,9 @@ TEST_CASE("api reflector: without WatchList there are pages, then a watch") {
 TEST_CASE("api reflector: a server that overlooks sendInitialEvents is listed") {
     Rig rig;
     rig.ask();
-    REQUIRE_FALSE(rig.begin(event("ADDED", pod("a", 5)) + bookmark(6)));
+    REQUIRE_FALSE(rig.begin(api_event("ADDED", api_pod("a", 5)) + api_bookmark(6)));
     CHECK(rig.ask() == "/api/v1/pods?limit=500");
-    rig.answer(200, list(7, {pod("a", 5)}));
+    rig.answer(200, api_pod_list(7, {api_pod("a", 5)}));
     CHECK(rig.sink.take() == "put Pod shop/a; listed Pod");
     CHECK(rig.sink.redundant == 0);
 }
@@ -154,23 +124,23 @@ TEST_CASE("api reflector: a server that overlooks sendInitialEvents is listed") 
 TEST_CASE("api reflector: initial watches that never come to their end are given up for lists") {
     Rig rig;
     rig.ask();
-    rig.answer(200, event("ADDED", pod("a", 5)));
+    rig.answer(200, api_event("ADDED", api_pod("a", 5)));
     CHECK(contains(rig.ask(), "sendInitialEvents"));
     CHECK(rig.waited > 0ms);
-    rig.answer(200, event("ADDED", pod("a", 5)));
+    rig.answer(200, api_event("ADDED", api_pod("a", 5)));
     CHECK(rig.ask() == "/api/v1/pods?limit=500");
 }
 
 TEST_CASE("api reflector: an expired page leads to one list without pages") {
     Rig rig(false);
     rig.ask();
-    rig.answer(200, list(7, {pod("a", 1), pod("b", 2)}, "next"));
+    rig.answer(200, api_pod_list(7, {api_pod("a", 1), api_pod("b", 2)}, "next"));
     rig.ask();
-    rig.answer(410, error(410, "Expired"));
+    rig.answer(410, api_status(410, "Expired"));
     CHECK(rig.ask() == "/api/v1/pods");
     CHECK(rig.sink.troubles.empty());
     rig.sink.take();
-    rig.answer(200, list(9, {pod("b", 8, "new"), pod("c", 9)}));
+    rig.answer(200, api_pod_list(9, {api_pod("b", 8, "new"), api_pod("c", 9)}));
     CHECK(rig.sink.take() == "put Pod shop/b; put Pod shop/c; remove Pod shop/a; listed Pod");
     CHECK(contains(rig.ask(), "&resourceVersion=9"));
 }
@@ -178,11 +148,11 @@ TEST_CASE("api reflector: an expired page leads to one list without pages") {
 TEST_CASE("api reflector: a broken page is asked for again") {
     Rig rig(false);
     rig.ask();
-    rig.answer(200, list(7, {pod("a", 1)}, "next"));
+    rig.answer(200, api_pod_list(7, {api_pod("a", 1)}, "next"));
     rig.ask();
     rig.reflector.fail(rig.now, kRefused);
     CHECK(rig.ask() == "/api/v1/pods?limit=500&continue=next");
-    rig.answer(200, list(7, {pod("b", 1)}));
+    rig.answer(200, api_pod_list(7, {api_pod("b", 1)}));
     CHECK(rig.sink.of(Kind::pod).size() == 2);
     CHECK(rig.sink.redundant == 0);
 }
@@ -191,22 +161,24 @@ TEST_CASE("api reflector: after a lost history the difference is told, and nothi
     const bool by_event = GENERATE(true, false);
     Rig rig;
     rig.ask();
-    REQUIRE(rig.begin(event("ADDED", pod("a", 1)) + event("ADDED", pod("b", 2)) +
-                      event("ADDED", pod("c", 3)) + bookmark(9, true) + bookmark(10)));
+    REQUIRE(rig.begin(api_event("ADDED", api_pod("a", 1)) + api_event("ADDED", api_pod("b", 2)) +
+                      api_event("ADDED", api_pod("c", 3)) + api_bookmark(9, true) +
+                      api_bookmark(10)));
     rig.sink.take();
     if (by_event) {
-        CHECK_FALSE(rig.feed(event("ERROR", error(410, "Expired"))));
+        CHECK_FALSE(rig.feed(api_event("ERROR", api_status(410, "Expired"))));
     } else {
         rig.reflector.finish(rig.now);
         rig.ask();
-        rig.answer(410, error(410, "Gone"));
+        rig.answer(410, api_status(410, "Gone"));
     }
     const std::string target = rig.ask();
     CHECK(contains(target, "sendInitialEvents=true"));
     CHECK(contains(target, "&resourceVersion=10&"));  // never back in time
     CHECK(rig.waited <= 250ms);
-    REQUIRE(rig.begin(event("ADDED", pod("c", 14, "z")) + event("ADDED", pod("a", 1)) +
-                      event("ADDED", pod("d", 15)) + bookmark(20, true)));
+    REQUIRE(rig.begin(api_event("ADDED", api_pod("c", 14, "z")) +
+                      api_event("ADDED", api_pod("a", 1)) + api_event("ADDED", api_pod("d", 15)) +
+                      api_bookmark(20, true)));
     CHECK(rig.sink.take() == "put Pod shop/c; put Pod shop/d; remove Pod shop/b; listed Pod");
     CHECK(rig.sink.troubles.empty());
     CHECK(rig.sink.redundant == 0);
@@ -215,11 +187,12 @@ TEST_CASE("api reflector: after a lost history the difference is told, and nothi
 TEST_CASE("api reflector: a server that is behind is asked for what it has") {
     Rig rig;
     rig.ask();
-    REQUIRE(rig.begin(bookmark(900, true)));
-    CHECK_FALSE(rig.feed(event("ERROR", error(504, "Timeout",
-                                              R"(,"details":{"causes":[{"reason":)"
-                                              R"("ResourceVersionTooLarge","message":"x"}],)"
-                                              R"("retryAfterSeconds":1})"))));
+    REQUIRE(rig.begin(api_bookmark(900, true)));
+    CHECK_FALSE(
+        rig.feed(api_event("ERROR", api_status(504, "Timeout",
+                                               R"(,"details":{"causes":[{"reason":)"
+                                               R"("ResourceVersionTooLarge","message":"x"}],)"
+                                               R"("retryAfterSeconds":1})"))));
     const std::string target = rig.ask();
     CHECK(contains(target, "&resourceVersion=&sendInitialEvents"));
     CHECK(rig.waited >= 1s);
@@ -231,7 +204,7 @@ TEST_CASE("api reflector: 429 and 503 wait as long as they are told to") {
     Rig rig;
     rig.ask();
     const std::string details = R"(,"details":{"retryAfterSeconds":)" + std::to_string(body) + "}";
-    rig.answer(code, error(static_cast<int>(code), "TooManyRequests", body > 0 ? details : ""),
+    rig.answer(code, api_status(static_cast<int>(code), "TooManyRequests", body > 0 ? details : ""),
                header ? std::optional(17s) : std::nullopt);
     rig.ask();
     CHECK(rig.waited >= (header ? 17s : 13s));
@@ -264,7 +237,7 @@ TEST_CASE("api reflector: attempts grow rarer up to a limit, and trouble is told
     CHECK(total > 120s);
     CHECK(rig.sink.take() == "trouble Pod unreachable");
     rig.ask();
-    REQUIRE(rig.begin(bookmark(5, true)));
+    REQUIRE(rig.begin(api_bookmark(5, true)));
     CHECK(rig.sink.take() == "recovered Pod; listed Pod");
     CHECK(rig.reflector.status().failures == 40);
 }
@@ -272,7 +245,7 @@ TEST_CASE("api reflector: attempts grow rarer up to a limit, and trouble is told
 TEST_CASE("api reflector: one broken connection after a good watch is no trouble") {
     Rig rig;
     rig.ask();
-    REQUIRE(rig.begin(event("ADDED", pod("a", 1)) + bookmark(5, true)));
+    REQUIRE(rig.begin(api_event("ADDED", api_pod("a", 1)) + api_bookmark(5, true)));
     for (int i = 0; i < 5; ++i) {
         rig.now += 60s;
         rig.reflector.fail(rig.now, kRefused);
@@ -298,13 +271,13 @@ TEST_CASE("api reflector: a server that ends every watch, or forgets at once, is
         total += rig.waited;
         if (contains(target, "watch=true")) {
             if (forgets) {
-                rig.answer(410, error(410, "Expired"));
+                rig.answer(410, api_status(410, "Expired"));
             } else {
                 rig.answer(200, "");
             }
         } else {
             ++lists;
-            rig.answer(200, list(7, {pod("a", 1)}));
+            rig.answer(200, api_pod_list(7, {api_pod("a", 1)}));
         }
     }
     CHECK(lists == (forgets ? 15 : 1));
@@ -327,7 +300,7 @@ TEST_CASE("api reflector: a missing permission names verb and resource, once") {
         CHECK(std::get<Reflector::Ask>(step).target.starts_with(
             "/apis/networking.k8s.io/v1/networkpolicies?watch=true"));
         reflector.respond(now, 403, {});
-        REQUIRE(reflector.feed(now, error(403, "Forbidden")));
+        REQUIRE(reflector.feed(now, api_status(403, "Forbidden")));
         reflector.finish(now);
     }
     CHECK(sink.take() == "trouble NetworkPolicy forbidden");
@@ -339,7 +312,7 @@ TEST_CASE("api reflector: a missing permission names verb and resource, once") {
 TEST_CASE("api reflector: refused credentials are named") {
     Rig rig;
     rig.ask();
-    rig.answer(401, error(401, "Unauthorized"));
+    rig.answer(401, api_status(401, "Unauthorized"));
     CHECK(rig.sink.take() == "trouble Pod credentials");
 }
 
@@ -354,7 +327,7 @@ TEST_CASE("api reflector: what is no list is never an empty cluster") {
     CAPTURE(body);
     Rig rig(false);
     rig.ask();
-    rig.answer(200, list(3, {pod("a", 1)}));
+    rig.answer(200, api_pod_list(3, {api_pod("a", 1)}));
     rig.ask();
     rig.answer(410, "");
     rig.ask();
@@ -365,17 +338,17 @@ TEST_CASE("api reflector: what is no list is never an empty cluster") {
     }
     CHECK(rig.sink.take().starts_with("trouble Pod "));
     CHECK(rig.sink.of(Kind::pod).size() == 1);
-    rig.answer(200, list(5, {}));
+    rig.answer(200, api_pod_list(5, {}));
     CHECK(rig.sink.take() == "remove Pod shop/a; recovered Pod; listed Pod");
 }
 
 TEST_CASE("api reflector: a watch of garbage is asked for again, ever more rarely") {
     Rig rig;
     rig.ask();
-    REQUIRE(rig.begin(event("ADDED", pod("a", 1)) + bookmark(5, true)));
+    REQUIRE(rig.begin(api_event("ADDED", api_pod("a", 1)) + api_bookmark(5, true)));
     CHECK_FALSE(rig.feed("oops"));
     rig.ask();
-    CHECK_FALSE(rig.begin(event("MODIFIED", pod("a", 6, "n")) + "}"));
+    CHECK_FALSE(rig.begin(api_event("MODIFIED", api_pod("a", 6, "n")) + "}"));
     CHECK(contains(rig.ask(), "&resourceVersion=6"));
     CHECK_FALSE(rig.begin("}"));
     rig.ask();
@@ -395,8 +368,8 @@ TEST_CASE("api reflector: namespaces have no namespace") {
     CHECK(std::get<Reflector::Ask>(reflector.next({}))
               .target.ends_with("&fieldSelector=a%21%3Db%2Cc%3Dd"));
     reflector.respond({}, 200, {});
-    REQUIRE(
-        reflector.feed({}, event("ADDED", R"({"metadata":{"name":"x","resourceVersion":"1"}})")));
-    REQUIRE(reflector.feed({}, event("DELETED", R"({"metadata":{"name":"x"}})")));
+    REQUIRE(reflector.feed(
+        {}, api_event("ADDED", R"({"metadata":{"name":"x","resourceVersion":"1"}})")));
+    REQUIRE(reflector.feed({}, api_event("DELETED", R"({"metadata":{"name":"x"}})")));
     CHECK(sink.take() == "put Namespace x; remove Namespace x");
 }
