@@ -1,10 +1,8 @@
 #include "controller/file_source.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <filesystem>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -18,8 +16,6 @@
 namespace podfence {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr const char* kNotInForce = "nothing of it is in force";
 
@@ -42,14 +38,6 @@ class Descriptor {
     int fd_;
 };
 
-/// Hidden files (and with them the "..data" of mounted ConfigMaps, which is reached through its
-/// links) and editors' backups never count.
-bool is_manifest_name(const std::string& name) {
-    const auto ends = [&](std::string_view suffix) { return name.ends_with(suffix); };
-    return !name.starts_with('.') && !name.starts_with('#') &&
-           (ends(".yaml") || ends(".yml") || ends(".json"));
-}
-
 }  // namespace
 
 void FileSource::error(const std::string& file, std::string message, std::string remedy) {
@@ -71,64 +59,20 @@ void FileSource::read(const std::string& path) {
     }
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
-        seen_directories_.clear();
-        directory(path, 0);
+        directory(path);
     } else {
-        file(path, Origin::named);
+        file(path, options_.may_be_empty ? Origin::listed : Origin::named);
     }
 }
 
-void FileSource::directory(const std::string& path, std::size_t depth) {
-    struct stat info {};
-    std::error_code failure;
-    std::vector<std::string> names;
-    if (::stat(path.c_str(), &info) == 0 &&
-        !seen_directories_.emplace(info.st_dev, info.st_ino).second) {
-        return;  // A link leads back to what was read already.
+void FileSource::directory(const std::string& path) {
+    tree_.add(path);
+    for (const ManifestTree::File& found : std::exchange(tree_.files, {})) {
+        file(found.path, Origin::listed);
     }
-    if (depth > limits::kDirectoryDepth) {
-        error(path, "directories deeper than " + std::to_string(limits::kDirectoryDepth),
-              kNotInForce);
-        return;
-    }
-    for (fs::directory_iterator it(path, failure), end; !failure && it != end;
-         it.increment(failure)) {
-        if (++entries_ > limits::kDirectoryEntries) {
-            error(path,
-                  "more than " + std::to_string(limits::kDirectoryEntries) + " directory entries",
-                  "name fewer directories; what is beyond was not read");
-            return;
-        }
-        names.push_back(it->path().filename().string());
-    }
-    if (failure) {
-        error(path, "cannot list the directory: " + failure.message(), kNotInForce);
-        return;
-    }
-    std::sort(names.begin(), names.end());
-    const std::string prefix = path.ends_with('/') ? path : path + '/';
-    for (const std::string& name : names) {
-        if (!name.starts_with('.')) entry(prefix + name, depth);
-    }
-}
-
-void FileSource::entry(const std::string& path, std::size_t depth) {
-    const bool manifest = is_manifest_name(path.substr(path.rfind('/') + 1));
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) {
-        const int os_error = errno;
-        if (!manifest) return;
-        if (os_error == ENOENT) {
-            warning(path, "vanished while the directory was read", "it is not part of the input");
-        } else {
-            error(path, "cannot be read: " + reason(os_error), kNotInForce);
-        }
-    } else if (S_ISDIR(info.st_mode)) {
-        directory(path, depth + 1);
-    } else if (manifest && S_ISREG(info.st_mode)) {
-        file(path, Origin::listed);
-    } else if (manifest) {
-        warning(path, "is no regular file and is skipped", "name it itself if it is to be read");
+    for (Problem& problem : std::exchange(tree_.problems, {})) {
+        loaded_.unreadable = loaded_.unreadable || problem.severity == Severity::error;
+        log_.add(std::move(problem));
     }
 }
 

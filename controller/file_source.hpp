@@ -1,11 +1,9 @@
 #pragma once
 
-#include <cstddef>
-#include <set>
 #include <string>
-#include <utility>
 
 #include "controller/manifest_source.hpp"
+#include "controller/manifest_tree.hpp"
 #include "controller/object_loader.hpp"
 
 namespace podfence {
@@ -24,8 +22,7 @@ class FileSource {
     /// How a path came here decides what may be wrong with it.
     enum class Origin : std::uint8_t { named, listed };
 
-    void directory(const std::string& path, std::size_t depth);
-    void entry(const std::string& path, std::size_t depth);
+    void directory(const std::string& path);
     void file(const std::string& path, Origin origin);
     void stream(int fd, const std::string& name, Origin origin);
     bool await_writer(int fd, const std::string& path);
@@ -36,8 +33,7 @@ class FileSource {
     ProblemLog& log_;
     ObjectLoader& loader_;
     const LoadOptions& options_;
-    std::size_t entries_ = 0;
-    std::set<std::pair<unsigned long, unsigned long>> seen_directories_{};  ///< device, inode
+    ManifestTree tree_{};
 };
 
 }  // namespace podfence

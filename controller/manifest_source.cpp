@@ -18,7 +18,7 @@ Loaded load_manifests(const std::vector<std::string>& paths, const LoadOptions& 
     ObjectLoader loader(loaded, log, options);
     FileSource source(loaded, log, loader, options);
     for (const std::string& path : paths) source.read(path);
-    loader.finish();
+    if (options.whole) loader.finish();
     loaded.problems = log.take();
     return loaded;
 }
@@ -32,7 +32,7 @@ Loaded load_text(const std::string& name, std::string_view text, const LoadOptio
     stream.feed(text);
     stream.finish();
     loaded.unreadable = loaded.unreadable || stream.failed();
-    loader.finish();
+    if (options.whole) loader.finish();
     loaded.problems = log.take();
     return loaded;
 }

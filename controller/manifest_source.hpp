@@ -15,6 +15,8 @@ namespace podfence {
 struct LoadOptions {
     std::string default_namespace = "default";  ///< For objects without metadata.namespace.
     std::chrono::milliseconds fifo_wait = limits::kFifoWait;  ///< For a named FIFO's first writer.
+    bool may_be_empty = false;  ///< A named file without objects is no error.
+    bool whole = true;          ///< There is nothing else: find what only the whole shows.
 };
 
 /// What was read. The cluster holds everything that could be understood; what could not fails
@@ -24,8 +26,9 @@ struct LoadOptions {
 struct Loaded {
     Cluster cluster{};
     std::vector<Problem> problems{};
-    std::size_t objects = 0;  ///< Pods, namespaces and policies taken.
-    std::size_t skipped = 0;  ///< Objects of kinds that do not matter.
+    std::size_t objects = 0;   ///< Pods, namespaces and policies taken.
+    std::size_t skipped = 0;   ///< Objects of kinds that do not matter.
+    std::size_t unparsed = 0;  ///< Pieces of text that are no YAML or JSON, or pass a limit.
     bool unreadable = false;
     bool has_errors() const;
 };

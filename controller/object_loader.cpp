@@ -269,6 +269,7 @@ void ObjectLoader::children(const Node& list, std::size_t depth) {
 
 void ObjectLoader::unreadable(std::uint32_t line, const std::string& message,
                               const std::vector<SniffedPolicy>& policies) {
+    ++loaded_.unparsed;
     error(line, message,
           policies.empty() ? "mend it; nothing of it is in force"
                            : "mend it; what seem to be policies in it isolate meanwhile");
