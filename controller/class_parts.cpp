@@ -11,7 +11,9 @@ PeerUnion peers_of(const PolicyRule& rule, const std::string& ns) {
     if (peers.any) return peers;
     for (const auto& peer : rule.peers) {
         if (const auto* block = std::get_if<IpBlock>(&peer)) {
-            peers.blocks.push_back(*block);
+            // A block of which its exceptions leave nothing has no set; two unions that differ in
+            // such blocks alone would have the same sets and not be the same.
+            if (block->except.empty() || !ranges_of(*block).empty()) peers.blocks.push_back(*block);
         } else if (const auto& pods = std::get<PodPeer>(peer); pods.namespaces || pods.pods) {
             peers.pods.push_back(bind(pods, ns));
         }

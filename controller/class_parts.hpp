@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "controller/cluster.hpp"
+#include "controller/peer_union.hpp"
 #include "controller/port_partition.hpp"
-#include "controller/set_pool.hpp"
 
 namespace podfence {
 

@@ -63,13 +63,20 @@ void Cluster::remove_namespace(const std::string& name) {
     namespaces_.erase(name);
 }
 
-void Cluster::remove_policy(const ObjectName& name) {
-    policies_.erase(name);
+std::map<ObjectName, NetworkPolicy>::node_type Cluster::remove_policy(const ObjectName& name) {
+    return policies_.extract(name);
 }
 
 const Pod* Cluster::find_pod(const ObjectName& name) const {
     const auto entry = pods_.find(name);
     return entry == pods_.end() ? nullptr : &entry->second;
+}
+
+std::ranges::subrange<std::map<ObjectName, NetworkPolicy>::const_iterator> Cluster::policies_of(
+    const std::string& ns) const {
+    // No name is less than the empty one, and no namespace lies between `ns` and this.
+    const std::string next = ns + '\0';
+    return {policies_.lower_bound({ns, {}}), policies_.lower_bound({next, {}})};
 }
 
 const Pod* Cluster::owner_of(const Address& address) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <ranges>
 #include <string>
 #include <string_view>
 
@@ -23,12 +24,16 @@ class Cluster {
     void put(NetworkPolicy policy);
     void remove_pod(const ObjectName& name);
     void remove_namespace(const std::string& name);
-    void remove_policy(const ObjectName& name);
+    /// Gives what was removed, for those who still point to it; empty: there was none.
+    std::map<ObjectName, NetworkPolicy>::node_type remove_policy(const ObjectName& name);
 
     const std::map<ObjectName, Pod>& pods() const { return pods_; }
     const std::map<std::string, Namespace, std::less<>>& namespaces() const { return namespaces_; }
     const std::map<ObjectName, NetworkPolicy>& policies() const { return policies_; }
     const Pod* find_pod(const ObjectName& name) const;
+    /// The policies of one namespace, by name.
+    std::ranges::subrange<std::map<ObjectName, NetworkPolicy>::const_iterator> policies_of(
+        const std::string& ns) const;
 
     /// The pod that holds this address: never a finished (N52) or hostNetwork one (N57); of several
     /// the one that is not terminating, then the newest, then the last by uid and name (N56).

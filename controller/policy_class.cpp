@@ -39,13 +39,17 @@ std::string ClassCompiler::deny_chain(Direction direction) {
     return "deny-" + std::string(to_string(direction));
 }
 
+std::string ClassCompiler::name_of(const PolicyClass& policy_class) {
+    const auto& first = policy_class.policies.front()->name;
+    return make_name(to_string(policy_class.direction), hash_of(policy_class),
+                     first.ns + "." + first.name);
+}
+
 std::string ClassCompiler::chain_for(const PolicyClass& policy_class) {
     const auto [entry, added] = known_.try_emplace(policy_class);
     if (!added) return entry->second;
-    const auto hash = hash_of(policy_class);
-    const auto& first = policy_class.policies.front()->name;
-    entry->second = make_name(to_string(policy_class.direction), hash, first.ns + "." + first.name);
-    write_chain(policy_class, entry->second, hash.text());
+    entry->second = name_of(policy_class);
+    write_chain(policy_class, entry->second, hash_of(policy_class).text());
     return entry->second;
 }
 

@@ -6,7 +6,7 @@
 
 #include "controller/class_parts.hpp"
 #include "controller/compile.hpp"
-#include "controller/set_pool.hpp"
+#include "controller/sets.hpp"
 
 namespace podfence {
 
@@ -14,10 +14,13 @@ namespace podfence {
 /// and at most four decide by peer, whatever the number of policies and rules.
 class ClassCompiler {
   public:
-    ClassCompiler(Compiled& out, SetPool& sets, bool counters)
+    ClassCompiler(Compiled& out, Sets& sets, bool counters)
         : out_(out), sets_(sets), counters_(counters) {}
 
-    /// The name of the class's chain, which is made when first asked for.
+    /// The name of a class's chain: it says the policies, and the numbers of their named ports.
+    static std::string name_of(const PolicyClass& policy_class);
+
+    /// The same; the chain is written when first asked for.
     std::string chain_for(const PolicyClass& policy_class);
 
     /// What a packet that is allowed in a direction meets: for egress `return`, to the hook's
@@ -49,7 +52,7 @@ class ClassCompiler {
     void allow(Direction direction, nft::Rule rule, nft::Chain& chain) const;
 
     Compiled& out_;
-    SetPool& sets_;
+    Sets& sets_;
     bool counters_;
     std::map<PolicyClass, std::string> known_;
 };

@@ -1,0 +1,162 @@
+#include "controller/node_frame.hpp"
+
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "controller/policy_class.hpp"
+#include "controller/sets.hpp"
+
+namespace podfence {
+
+namespace {
+
+using nft::Family;
+using nft::Field;
+using nft::FieldType;
+using nft::Verdict;
+using nft::VerdictKind;
+
+/// Dispatch maps are declared for a node with more pods than Kubernetes recommends.
+constexpr std::uint32_t kPodsCapacityLeast = 1024;
+constexpr std::string_view kNeighbourDiscovery = "neighbour-discovery";
+constexpr std::string_view kLinkProtocols = "link-protocols";
+/// Denied packets logged a second, so that a flood of them does not become one of messages.
+constexpr std::uint64_t kLogPerSecond = 100;
+
+Field source(Family family) {
+    return family == Family::ipv4 ? Field::ip_saddr : Field::ip6_saddr;
+}
+
+Field destination(Family family) {
+    return family == Family::ipv4 ? Field::ip_daddr : Field::ip6_daddr;
+}
+
+/// How the dispatch enters a pod's class: what egress allows comes back, to be judged for ingress.
+VerdictKind way_into(Direction direction) {
+    return direction == Direction::egress ? VerdictKind::jump : VerdictKind::go_to;
+}
+
+nft::Element single(const nft::Key& key) {
+    return {.first = key, .last = key};
+}
+
+std::string sized(std::string name, std::size_t count) {
+    return sized_name(std::move(name), capacity_for(count, kPodsCapacityLeast), kPodsCapacityLeast);
+}
+
+/// N71: what a pod's link needs to work is never judged.
+void add_exceptions(nft::Table& table) {
+    nft::Set icmp{.spec = {.key = {FieldType::icmpv6_type}, .size = 16}};
+    // RFC 4861 neighbour discovery (133-137), RFC 2710 and 3810 multicast listeners (130-132, 143).
+    for (const std::uint8_t type : {130, 131, 132, 133, 134, 135, 136, 137, 143}) {
+        icmp.elements.push_back(single(nft::Key{}.append({&type, 1}, false)));
+    }
+    table.sets.emplace(kNeighbourDiscovery, std::move(icmp));
+    nft::Set link{.spec = {.key = {FieldType::inet_proto}, .size = 16}};
+    constexpr std::uint8_t igmp = 2;
+    link.elements.push_back(single(nft::Key{}.append({&igmp, 1}, false)));
+    table.sets.emplace(kLinkProtocols, std::move(link));
+}
+
+/// Asks the dispatch maps who isolates.
+void add_base_chain(Compiled& out, std::string name, const nft::BaseChain& base,
+                    std::span<const Direction> directions, const FrameCounts& counts) {
+    nft::Chain chain{.base = base,
+                     .comment = directions.size() == 1
+                                    ? "who isolates the source"
+                                    : "who isolates the source, then who the destination"};
+    chain.rules.push_back({.statements = {nft::MatchCtState{nft::ct_established | nft::ct_related},
+                                          Verdict{VerdictKind::accept}}});
+    for (const auto direction : directions) {
+        for (const auto family : kFamilies) {
+            const auto field =
+                direction == Direction::egress ? source(family) : destination(family);
+            const auto entries = counts.dispatched[index(direction)][index(family)];
+            chain.rules.push_back({.statements = {nft::LookupVerdict{
+                                       {field}, dispatch_name(direction, family, entries)}}});
+        }
+    }
+    out.origins.insert_or_assign(name, ChainOrigin{.what = "hook"});
+    out.table.chains.insert_or_assign(std::move(name), std::move(chain));
+}
+
+/// Everything that no rule allows ends here. The exceptions stand here and not in front of the
+/// dispatch: only what would be denied pays for them.
+void add_deny_chain(Compiled& out, const CompileOptions& options, Direction direction,
+                    const FrameCounts& counts) {
+    nft::Chain chain{.comment = "what no policy allows, but for the exceptions first"};
+    const auto spare = [&](std::vector<Field> key, std::string set) {
+        chain.rules.push_back({.statements = {nft::MatchSet{std::move(key), std::move(set)},
+                                              ClassCompiler::allowed(direction)}});
+    };
+    for (const auto family : kFamilies) {
+        spare({source(family), destination(family)},
+              hairpin_name(family, counts.hairpins[index(family)]));
+    }
+    spare({Field::icmpv6_type}, std::string(kNeighbourDiscovery));
+    spare({Field::l4proto}, std::string(kLinkProtocols));
+    const auto name = ClassCompiler::deny_chain(direction);
+    if (options.log_group) {
+        chain.rules.push_back(
+            {.statements = {nft::Limit{.packets_per_second = kLogPerSecond},
+                            nft::Log{.group = *options.log_group, .prefix = name}}});
+    }
+    nft::Rule drop;
+    if (options.counters) drop.statements.emplace_back(nft::Counter{});
+    drop.statements.emplace_back(Verdict{VerdictKind::drop});
+    chain.rules.push_back(std::move(drop));
+    out.origins.insert_or_assign(name, ChainOrigin{.what = "denied"});
+    out.table.chains.insert_or_assign(name, std::move(chain));
+}
+
+}  // namespace
+
+std::string dispatch_name(Direction direction, Family family, std::size_t entries) {
+    return sized(std::string(to_string(direction)) + "-" + std::string(family_suffix(family)),
+                 entries);
+}
+
+nft::SetSpec dispatch_spec(Family family, std::size_t entries) {
+    return {.key = {address_type(family)},
+            .size = capacity_for(entries, kPodsCapacityLeast),
+            .comment = "isolated pods of this node"};
+}
+
+nft::MapEntry dispatch_entry(Direction direction, const Address& address, const std::string& chain,
+                             const ObjectName& pod) {
+    return {.key = address_element(address),
+            .verdict = {way_into(direction), chain},
+            .comment = to_string(pod).substr(0, nft::kCommentBytesMax)};
+}
+
+std::string hairpin_name(Family family, std::size_t elements) {
+    return sized("hairpin-" + std::string(family_suffix(family)), elements);
+}
+
+nft::SetSpec hairpin_spec(Family family, std::size_t elements) {
+    return {.key = {address_type(family), address_type(family)},
+            .size = capacity_for(elements, kPodsCapacityLeast),
+            .comment = "isolated pods of this node to themselves"};
+}
+
+nft::Element hairpin_element(const Address& address) {
+    const std::array types{address_type(address.family()), address_type(address.family())};
+    const std::array<nft::FieldValue, 2> both{address, address};
+    return single(nft::make_key(types, both));
+}
+
+/// One base chain judges what is forwarded: a second one costs every packet of every connection,
+/// and more than the look-ups do.
+void write_frame(Compiled& out, const CompileOptions& options, const FrameCounts& counts) {
+    add_exceptions(out.table);
+    const nft::BaseChain forward{.hook = nft::Hook::forward, .priority = options.priority};
+    add_base_chain(out, "forward", forward, kDirections, counts);
+    if (options.pod_to_node_enforced) {
+        const nft::BaseChain input{.hook = nft::Hook::input, .priority = options.priority};
+        add_base_chain(out, "input", input, std::array{Direction::egress}, counts);
+    }
+    for (const auto direction : kDirections) add_deny_chain(out, options, direction, counts);
+}
+
+}  // namespace podfence

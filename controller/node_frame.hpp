@@ -1,0 +1,45 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+
+#include "controller/compile.hpp"
+#include "controller/families.hpp"
+
+namespace podfence {
+
+inline constexpr std::array kDirections{Direction::egress, Direction::ingress};
+/// One of something for each direction; [index(direction)].
+template <class T>
+using PerDirection = std::array<T, kDirections.size()>;
+constexpr std::size_t index(Direction direction) {
+    return static_cast<std::size_t>(direction);
+}
+
+// What all of a node's packets pass, whatever the policies say: hooks, dispatch by the pod's
+// address, and the end of what no policy allows.
+
+/// How many isolated addresses the node has: capacities, and with them names, follow from these.
+struct FrameCounts {
+    PerDirection<PerFamily<std::size_t>> dispatched{};
+    PerFamily<std::size_t> hairpins{};
+    friend bool operator==(const FrameCounts&, const FrameCounts&) = default;
+};
+
+/// The verdict map that leads from an isolated pod's address to its class.
+std::string dispatch_name(Direction direction, nft::Family family, std::size_t entries);
+nft::SetSpec dispatch_spec(nft::Family family, std::size_t entries);
+nft::MapEntry dispatch_entry(Direction direction, const Address& address, const std::string& chain,
+                             const ObjectName& pod);
+
+/// The set of isolated pods' addresses, each with itself (N66, D9).
+std::string hairpin_name(nft::Family family, std::size_t elements);
+nft::SetSpec hairpin_spec(nft::Family family, std::size_t elements);
+nft::Element hairpin_element(const Address& address);
+
+/// Writes the chains, which look up in dispatch maps and hairpin sets of these sizes, and the sets
+/// of what is never judged; not the maps and the hairpin sets.
+void write_frame(Compiled& out, const CompileOptions& options, const FrameCounts& counts);
+
+}  // namespace podfence
