@@ -15,8 +15,6 @@ constexpr std::array<std::string_view, 3> kLabelKeys{"app", "role", "tier"};
 constexpr std::array<std::string_view, 3> kLabelValues{"x", "y", ""};
 constexpr std::array<std::string_view, 3> kPortNames{"dns", "http", "web"};
 constexpr std::array kProtocols{Protocol::tcp, Protocol::tcp, Protocol::udp, Protocol::sctp};
-/// Few, so that pods often share one.
-constexpr std::size_t kAddressesPerNode = 9;
 
 }  // namespace
 
@@ -75,7 +73,7 @@ Generator::Generator(std::uint64_t seed, GeneratorOptions options)
         for (std::size_t node = 1; node <= options_.nodes; ++node) {
             const auto own = node_addresses("n" + std::to_string(node));
             landmarks_.insert(landmarks_.end(), own.begin(), own.end());
-            for (std::size_t i = 0; i < kAddressesPerNode; ++i) {
+            for (std::size_t i = 0; i < options_.addresses_per_node; ++i) {
                 landmarks_.push_back(pod_address(nft::Family::ipv4, node));
                 landmarks_.push_back(pod_address(nft::Family::ipv6, node));
             }
@@ -137,7 +135,7 @@ Address Generator::pod_address(nft::Family family, std::size_t node) {
         return family == nft::Family::ipv4 ? ip("255.255.255.254")
                                            : ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe");
     }
-    const std::string host = std::to_string(random_.between(1, kAddressesPerNode));
+    const std::string host = std::to_string(random_.between(1, options_.addresses_per_node));
     const std::string net = std::to_string(node);
     return family == nft::Family::ipv4 ? ip("10.0." + net + "." + host)
                                        : ip("fd00:0:0:" + net + "::" + host);

@@ -24,6 +24,8 @@ struct GeneratorOptions {
     std::size_t nodes = 3;      ///< n1, n2..., at most 9; see node_addresses().
     std::size_t pods_max = 12;  ///< Unless pods are fixed.
     std::size_t policies_max = 6;
+    /// Addresses of each family that a node's pods share; few, so that two often have the same.
+    std::size_t addresses_per_node = 9;
     /// Addresses that no pod has: outside hosts. Blocks and flows are near them.
     std::vector<Address> outside = default_outside();
     /// Numbers of container ports and of policies' ports, and near them those of flows.

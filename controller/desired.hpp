@@ -1,0 +1,80 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "controller/cluster.hpp"
+#include "controller/compile.hpp"
+#include "controller/live_classes.hpp"
+#include "controller/live_dispatch.hpp"
+#include "controller/local_pod.hpp"
+#include "nft/batch.hpp"
+#include "nft/ruleset.hpp"
+
+namespace podfence {
+
+/// The desired table of one node, kept up to date event by event. After any events, in any order,
+/// it is what `compile_all` makes of the cluster, but for policies that were refused. Work grows
+/// with what an event changes and not with the cluster: a pod of another node costs an element of
+/// each set that it belongs to.
+class Desired {
+  public:
+    explicit Desired(CompileOptions options);
+    Desired(const Desired&) = delete;
+    Desired& operator=(const Desired&) = delete;
+    Desired(Desired&&) = delete;
+    Desired& operator=(Desired&&) = delete;
+    ~Desired() = default;
+
+    void put(Pod pod);
+    void put(Namespace ns);
+    void put(NetworkPolicy policy);  ///< Takes a refusal back, also when it says the same.
+    void remove_pod(const ObjectName& name);
+    void remove_namespace(const std::string& name);
+    void remove_policy(const ObjectName& name);
+    /// The kernel rejects what this policy compiles to: its pods stay isolated in the directions
+    /// it names, and it allows nothing, until it is put again. No such policy: nothing happens.
+    void refuse(const ObjectName& policy);
+
+    const Cluster& cluster() const { return cluster_; }
+
+    /// The operations, unordered and minimal, that lead from the table at the last call to the one
+    /// now: what came and went in between is not among them. The first call makes the table.
+    std::vector<nft::Op> take_changes();
+    /// All of it as it is now, whether told by take_changes() or not.
+    nft::Table table();
+
+  private:
+    /// What a local pod has in the table.
+    struct LocalPod {
+        std::vector<Address> addresses{};  ///< None where nothing isolates it.
+        PerDirection<LiveClass*> classes{};
+    };
+
+    bool is_ours(const Pod* pod) const { return pod != nullptr && pod->node == options_.node; }
+    void touch_holders(const std::vector<Address>& addresses);
+    void update_holders(const std::vector<Address>& addresses);
+    void touch_pods(const NetworkPolicy& policy);
+    void drop_refusal(const ObjectName& name);
+    const NetworkPolicy* in_force(const NetworkPolicy* policy) const;
+    void settle();
+    void leave(LocalPod& pod);
+    void enter(const Pod& pod);
+
+    CompileOptions options_;
+    Cluster cluster_;
+    LiveClasses classes_;
+    LiveDispatch dispatch_;
+    std::map<ObjectName, LocalPod> local_pods_;
+    /// What stands for refused policies: the same without rules.
+    std::map<ObjectName, NetworkPolicy> refused_;
+    /// Local pods to look at again.
+    std::set<ObjectName> touched_;
+    /// Policies that are gone, to which classes point until they are settled.
+    std::vector<std::map<ObjectName, NetworkPolicy>::node_type> gone_;
+    bool told_ = false;
+};
+
+}  // namespace podfence

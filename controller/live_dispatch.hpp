@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "controller/live_set.hpp"
+#include "controller/node_frame.hpp"
+#include "controller/tracked.hpp"
+
+namespace podfence {
+
+/// The frame of the node's table and the isolated addresses in it.
+class LiveDispatch {
+  public:
+    explicit LiveDispatch(const CompileOptions& options) : options_(options) {}
+
+    /// The pod that holds the address is isolated: by direction, the chain that judges it; empty:
+    /// not in this direction.
+    void put(const Address& address, const ObjectName& pod,
+             const PerDirection<std::string>& chains);
+    void erase(const Address& address);
+
+    void write(nft::Table& table) const;
+    void tell(Difference& difference);
+
+  private:
+    FrameCounts counts() const;
+
+    const CompileOptions& options_;
+    PerDirection<PerFamily<Tracked<Address, nft::MapEntry>>> entries_;
+    PerFamily<Tracked<Address, nft::Element>> hairpins_;
+    std::optional<FrameCounts> told_;  ///< None: never.
+};
+
+}  // namespace podfence
