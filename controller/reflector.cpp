@@ -199,8 +199,9 @@ void Reflector::fail(Time now, Trouble trouble) {
 }
 
 void Reflector::refuse(Time now, unsigned code, const ApiRefusal& refusal) {
-    if ((code == 400 || code == 422) && mode_ == Mode::watch_list) {
-        mode_ = Mode::list;  // not offered
+    // Not offered: by the server (400, 422), or for want of an etcd that can do it (500).
+    if ((code == 400 || code == 422 || code == 500) && mode_ == Mode::watch_list) {
+        mode_ = Mode::list;
         not_before_ = now;
         return;
     }

@@ -98,9 +98,11 @@ TEST_CASE("api reflector: bookmarks move the watch on") {
 TEST_CASE("api reflector: without WatchList there are pages, then a watch") {
     Rig rig;
     rig.ask();
-    rig.answer(422, api_status(422, "Invalid"));
+    const int code = GENERATE(400, 422, 500);
+    rig.answer(static_cast<unsigned>(code), api_status(code, "Invalid"));
     CHECK(rig.ask() == "/api/v1/pods?limit=500");
     CHECK(rig.waited == 0ms);
+    CHECK(rig.sink.troubles.empty());
     rig.answer(200, api_pod_list(7, {api_pod("a", 1), api_pod("b", 2)}, "t/k n"));
     CHECK(rig.sink.take() == "put Pod shop/a; put Pod shop/b");
     CHECK(rig.ask() == "/api/v1/pods?limit=500&continue=t%2Fk%20n");
