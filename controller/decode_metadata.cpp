@@ -68,7 +68,14 @@ Labels decode_labels(const Node& metadata, Kind kind, Report& report) {
     for (std::size_t i = 0; map != nullptr && i < map->children.size(); ++i) {
         const Node& label = map->children[i];
         const std::string at = join_field(field, label.key);
-        if (!is_label_key(label.key)) {
+        if (label.key == kUnsureLabel && (label.text.empty() || label.text == kUnknown)) {
+            // An agent serves such an object with its mark.
+            const bool readable = label.text.empty();
+            report.error(label.line, at, "marks labels that the agent could not read either",
+                         label_remedy(kind, readable));
+            known = known && readable;
+            fine = false;
+        } else if (!is_label_key(label.key)) {
             report.error(label.line, at, "is no valid label key", lost);
             known = false;
         } else if (label.is_list() || label.is_map()) {

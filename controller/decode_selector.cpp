@@ -39,7 +39,11 @@ void SelectorDecoder::labels(const Node& map, const std::string& field) {
     }
     for (const Node& label : map.children) {
         const std::string at = join_field(field, label.key);
-        if (!is_label_key(label.key)) {
+        if (label.key == kUnsureLabel && label.text == kUnknown) {
+            // What isolates pods of unknown labels, as an agent serves it.
+            out_.selector.requirements.push_back(
+                {.key = label.key, .op = SelectorOp::in, .values = {label.text}});
+        } else if (!is_label_key(label.key)) {
             lose(label, at, "is no valid label key");
         } else if (!label.is_string()) {
             lose(label, at,

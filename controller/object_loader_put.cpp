@@ -44,6 +44,16 @@ void ObjectLoader::isolate(const Pod& pod) {
     if (mark == pod.labels.end() || mark->second != kUnknown) return;
     const Requirement marked{
         .key = mark->first, .op = SelectorOp::in, .values = {std::string(kUnknown)}};
+    // One does for the namespace; an agent serves the one that it made.
+    const auto& policies = loaded_.cluster.policies();
+    for (auto entry = policies.lower_bound(ObjectName{.ns = pod.name.ns, .name = ""});
+         entry != policies.end() && entry->first.ns == pod.name.ns; ++entry) {
+        const NetworkPolicy& other = entry->second;
+        if (other.ingress && other.egress && other.ingress_rules.empty() &&
+            other.egress_rules.empty() && other.pods.requirements == std::vector{marked}) {
+            return;
+        }
+    }
     NetworkPolicy policy{
         .name = {.ns = pod.name.ns, .name = free_name(pod.name.ns, "", pod.pos.line)},
         .pods = {.requirements = {marked}},

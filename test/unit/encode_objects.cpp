@@ -112,6 +112,31 @@ TEST_CASE("lists of which nothing was understood are served as such, and reporte
     CHECK(json.at("spec").at("ingress").at(0).at("from").as_array().size() == 1);
 }
 
+TEST_CASE("objects whose labels were in error are served with that mark", "[encode]") {
+    for (const char* labels :
+         {"{a: 1}", "{a: b c}", "{a: [1]}", "{'/': x}", "[x]", "{a: 1, b: [2]}"}) {
+        CAPTURE(labels);
+        const Loaded first = load_text(
+            "first.yaml", std::string("{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: "
+                                      "Namespace, metadata: {name: a, labels: ") +
+                              labels +
+                              "}}, {apiVersion: v1, kind: Pod, metadata: {name: p, "
+                              "namespace: a, labels: " +
+                              labels + "}}]}");
+        boost::json::array items;
+        for (const auto& [name, ns] : first.cluster.namespaces()) items.push_back(encode(ns));
+        for (const auto& [name, p] : first.cluster.policies()) items.push_back(encode(p));
+        for (const auto& [name, pod] : first.cluster.pods()) items.push_back(encode(pod));
+        const Loaded second = load_text(
+            "", boost::json::serialize(boost::json::object{
+                    {"apiVersion", "v1"}, {"kind", "List"}, {"items", std::move(items)}}));
+        CAPTURE(all_problems(second));
+        REQUIRE(first.cluster.pods().size() == 1);
+        CHECK(without_positions(second.cluster) == without_positions(first.cluster));
+        CHECK(second.has_errors());
+    }
+}
+
 TEST_CASE("what failed closed when it was read is served as it is enforced", "[encode]") {
     // An unknown field, a lost requirement, a bad CIDR among good ones, a misspelt policyTypes.
     for (const char* spec :
