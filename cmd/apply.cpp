@@ -5,11 +5,13 @@
 
 #include <boost/json.hpp>
 
+#include "cmd/agent_client.hpp"
 #include "cmd/batch_report.hpp"
 #include "cmd/cli11.hpp"
 #include "cmd/input.hpp"
 #include "cmd/kernel_access.hpp"
 #include "controller/compile.hpp"
+#include "controller/status.hpp"
 #include "nft/converge.hpp"
 #include "nft/plan.hpp"
 #include "nft/text.hpp"
@@ -18,10 +20,14 @@ namespace podfence::cmd {
 
 namespace {
 
+/// An agent that answers at all does so at once.
+constexpr std::chrono::milliseconds kAgentPatience{2'000};
+
 struct ApplyOptions {
     InputOptions input{};
     RulesetOptions rules{};
     OutputOptions output{};
+    std::string socket{};
     bool dry_run = false;
     bool force = false;
     bool quiet = false;
@@ -97,11 +103,39 @@ void print_json(Terminal& terminal, const Applied& applied, const Input& input, 
          {"warnings", to_json(input.warnings)}});
 }
 
+/// The agent that keeps the rules of this network namespace; "" when there is none.
+std::string agent_here(const std::string& socket) {
+    const auto status = ask_agent_json(socket, "/v1/status", kAgentPatience);
+    if (!status) {
+        // Who may not ask may not change rules either, and hears so from the kernel.
+        return status.error().kind == AgentError::Kind::broken ? status.error().message : "";
+    }
+    const auto* object = status->if_object();
+    const auto* netns = object == nullptr ? nullptr : object->if_contains("netns");
+    const auto* pid = object == nullptr ? nullptr : object->if_contains("pid");
+    if (netns == nullptr || pid == nullptr) return "it is of another version";
+    boost::system::error_code error;
+    if (netns->to_number<std::uint64_t>(error) != network_namespace()) return "";
+    return "process " + boost::json::serialize(*pid);
+}
+
+/// An agent that goes by something else undoes what `apply` does, within milliseconds.
+Outcome<void> check_agent(Terminal& terminal, const ApplyOptions& options) {
+    if (options.dry_run || options.force) return {};
+    const std::string agent = agent_here(options.socket);
+    if (agent.empty()) return {};
+    terminal.error("an agent keeps the rules of this node and would undo this; nothing was done (" +
+                   printable(agent) + " on " + printable(options.socket) + ")");
+    terminal.hint("give the agent other input, or stop it first; --force applies nevertheless");
+    return Exit::usage;
+}
+
 Exit run_apply(Terminal& terminal, const ApplyOptions& options) {
+    if (auto free = check_agent(terminal, options); !free) return free.error();
     auto input = read_input(terminal, options.input);
     if (!input) return input.error();
     if (!options.force && !check_node_is_known(terminal, *input, options.rules)) return Exit::usage;
-    const CompileOptions compile = compile_options(options.rules);
+    const CompileOptions compile = compile_options(options.rules, *input);
     auto start = std::chrono::steady_clock::now();
     Applied applied{.node = compile.node, .compiled = compile_all(input->cluster(), compile)};
     applied.compile_ms = milliseconds_since(start);
@@ -156,7 +190,9 @@ void add_apply(CommandLine& line) {
              "Reads the cluster's pods, namespaces and network policies, compiles the rules of "
              "this node, compares them with what the kernel holds and commits the difference in "
              "one atomic batch. Only the tables of podfence are touched. An object in error does "
-             "not stop the others: what it would have allowed stays denied.",
+             "not stop the others: what it would have allowed stays denied. Beside a running "
+             "agent, "
+             "which would undo it, nothing is done unless --force is given.",
          .examples = {{"enforce what the cluster holds now",
                        "kubectl get pods,namespaces,networkpolicies -A -o yaml | podfence apply "
                        "-f -"},
@@ -173,8 +209,10 @@ void add_apply(CommandLine& line) {
         ->group("Rules");
     command
         ->add_flag("--force", options->force,
-                   "Go on although no pod of the input is on this node: it enforces nothing then")
+                   "Go on although no pod of the input is on this node (it enforces nothing then), "
+                   "or an agent runs here (which will undo it)")
         ->group("Rules");
+    add_socket_option(line, *command, options->socket);
     add_output_options(line, *command, options->output, {"text", "json", "nft"});
     command->add_flag("-q,--quiet", options->quiet, "Print nothing but errors and warnings")
         ->group("Output");

@@ -49,7 +49,7 @@ const ValueHint& CommandLine::hint(const CLI::Option* option) const {
 
 std::vector<const CLI::App*> CommandLine::commands() const {
     const CLI::App& root = *root_;
-    return root.get_subcommands([](const CLI::App*) { return true; });
+    return root.get_subcommands([](const CLI::App* app) { return !app->get_group().empty(); });
 }
 
 const CLI::App* CommandLine::find(const std::string& name) const {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cmd/exit.hpp"
@@ -37,6 +38,7 @@ struct CommandHelp {
 struct ValueHint {
     bool path = false;
     std::vector<std::string> choices{};
+    std::string names{};  ///< Of objects the agent knows: "pod", "policy" or "namespace".
 };
 
 /// The tree of commands and options, and which one was chosen. Help, the manual page and
@@ -56,11 +58,15 @@ class CommandLine {
     /// Only these values; also offered by completion.
     void choices(CLI::Option* option, std::vector<std::string> values);
     void takes_path(CLI::Option* option) { hints_[option].path = true; }
+    /// Completion asks the agent for names of this kind, as cmd/names.cpp takes it.
+    void takes_names(CLI::Option* option, std::string kind) {
+        hints_[option].names = std::move(kind);
+    }
     const ValueHint& hint(const CLI::Option* option) const;
 
     const CLI::App& root() const { return *root_; }
     const CommandHelp& help(const CLI::App* command) const { return commands_.at(command).help; }
-    /// In the order they were added.
+    /// In the order they were added, without those that are not for people.
     std::vector<const CLI::App*> commands() const;
     const CLI::App* find(const std::string& name) const;  ///< nullptr: no such command.
 
@@ -95,8 +101,10 @@ void add_diff(CommandLine& line);
 void add_dump(CommandLine& line);
 void add_explain(CommandLine& line);
 void add_matrix(CommandLine& line);
+void add_status(CommandLine& line);
 void add_cleanup(CommandLine& line);
 void add_version(CommandLine& line);
+void add_names(CommandLine& line);
 void add_completion(CommandLine& line);
 void add_help(CommandLine& line);
 

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "cmd/agent_client.hpp"
 #include "cmd/cli11.hpp"
 
 namespace podfence::cmd {
@@ -86,16 +87,40 @@ std::string not_empty(const std::string& value) {
     return value.empty() ? "the value is empty" : "";
 }
 
+void add_socket_option(CommandLine& line, CLI::App& command, std::string& socket) {
+    socket = agent_socket();
+    auto* option = command
+                       .add_option("--socket", socket,
+                                   std::string("Where the agent listens (default: "
+                                               "$PODFENCE_SOCKET, then ") +
+                                       kAgentSocket + ")")
+                       ->check(not_empty)
+                       ->type_name("PATH")
+                       ->group(kInput);
+    line.takes_path(option);
+}
+
+void add_input_or_agent_options(CommandLine& line, CLI::App& command, InputOptions& options) {
+    add_input_options(line, command, options);
+    options.may_ask_agent = true;
+    command.get_option("-f")->description(
+        "Manifests: files, directories (recursively), or - for standard input; YAML or JSON, as "
+        "'kubectl get -o yaml' prints them (default: what the agent on this node knows)");
+    add_socket_option(line, command, options.socket);
+}
+
 void add_node_option(CLI::App& command, std::string& node) {
     command
-        .add_option("--node", node,
-                    "This node's name in the cluster (default: $NODE_NAME, then the host name)")
+        .add_option(
+            "--node", node,
+            "This node's name in the cluster (default: the agent's where it is asked, $NODE_NAME, "
+            "then the host name)")
         ->check(not_empty)
         ->type_name("NAME")
         ->group(kRules);
 }
 
-void add_pod_to_node_option(CommandLine& line, CLI::App& command, bool& enforced) {
+void add_pod_to_node_option(CommandLine& line, CLI::App& command, std::optional<bool>& enforced) {
     auto* option =
         command
             .add_option_function<std::string>(
@@ -146,13 +171,6 @@ std::string node_name(const std::string& given) {
 std::string node_name_origin(const std::string& given) {
     if (!given.empty()) return "--node";
     return node_name_variable().empty() ? "the host name" : "$NODE_NAME";
-}
-
-CompileOptions compile_options(const RulesetOptions& options) {
-    return {.node = node_name(options.node),
-            .counters = options.counters,
-            .log_group = options.log_group,
-            .pod_to_node_enforced = options.pod_to_node_enforced};
 }
 
 void add_port_options(CommandLine& line, CLI::App& command, PortOptions& options) {

@@ -26,8 +26,14 @@ void apply_colour(const CLI::App& command, Terminal& terminal);
 struct InputOptions {
     std::vector<std::string> paths{};
     bool strict = false;
+    bool may_ask_agent = false;  ///< Without paths the agent of this node is asked.
+    std::string socket{};        ///< Where that listens.
 };
+/// -f and --strict.
 void add_input_options(CommandLine& line, CLI::App& command, InputOptions& options);
+/// The same for a command that asks the agent when there is no -f; and --socket.
+void add_input_or_agent_options(CommandLine& line, CLI::App& command, InputOptions& options);
+void add_socket_option(CommandLine& line, CLI::App& command, std::string& socket);
 
 /// What decides the rules beyond the cluster's state. `diff` and `dump` must be told the same as
 /// `apply`, or they show other rules.
@@ -35,20 +41,19 @@ struct RulesetOptions {
     std::string node{};  ///< Empty: by node_name().
     bool counters = false;
     std::optional<std::uint16_t> log_group{};
-    bool pod_to_node_enforced = false;
+    std::optional<bool> pod_to_node_enforced{};  ///< nullopt: not given.
 };
 /// A check: a value that a script left empty must not count as not given.
 std::string not_empty(const std::string& value);
 void add_node_option(CLI::App& command, std::string& node);
-void add_pod_to_node_option(CommandLine& line, CLI::App& command, bool& enforced);
+void add_pod_to_node_option(CommandLine& line, CLI::App& command, std::optional<bool>& enforced);
 void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& options);
 
-/// --node, else NODE_NAME, else the host name in lower case, as kubelet names nodes.
+/// --node, else NODE_NAME, else the host name in lower case, as kubelet names nodes. Where an agent
+/// may have been asked, its node goes before these: see cmd/input.hpp.
 std::string node_name(const std::string& given);
 /// Where that name comes from, for messages: "--node", "$NODE_NAME", "the host name".
 std::string node_name_origin(const std::string& given);
-
-CompileOptions compile_options(const RulesetOptions& options);
 
 /// --port and --protocol.
 struct PortOptions {

@@ -59,6 +59,12 @@ _podfence() {
     [[ $cur == -?* ]] && option=''
 )";
 
+/// What the agent knows, in no time or not at all.
+std::string bash_names(const std::string& kind) {
+    return "mapfile -t COMPREPLY < <(\"${COMP_WORDS[0]}\" " + std::string(kNamesCommand) + " " +
+           kind + " \"$cur\" 2>/dev/null); return";
+}
+
 constexpr const char* kBashFiles =
     "compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return";
 
@@ -76,6 +82,7 @@ std::string bash_value(const CommandLine& line, const CLI::App& command,
     const ValueHint& hint = line.hint(&option);
     std::string action = "return";
     if (hint.path) action = kBashFiles;
+    if (!hint.names.empty()) action = bash_names(hint.names);
     if (!hint.choices.empty()) action = bash_words(hint.choices);
     return "        " + join(patterns, "|") + ") " + action + " ;;\n";
 }
@@ -130,6 +137,7 @@ std::string zsh_value(const CommandLine& line, const CLI::Option& option) {
     const ValueHint& hint = line.hint(&option);
     const std::string what = ":" + zsh_text(option.get_type_name()) + ":";
     if (!hint.choices.empty()) return what + "(" + join(hint.choices) + ")";
+    if (!hint.names.empty()) return what + "_podfence_names " + hint.names;
     return what + (hint.path ? "_files" : " ");
 }
 
@@ -151,6 +159,9 @@ std::string zsh_option(const CommandLine& line, const CLI::Option& option) {
 std::string zsh_completion(const CommandLine& line) {
     std::string text =
         "#compdef podfence\n# zsh completion for podfence, made by 'podfence completion zsh'.\n"
+        "_podfence_names() {\n    local -a names\n    names=(${(f)\"$(podfence " +
+        std::string(kNamesCommand) +
+        " $1 ${PREFIX} 2>/dev/null)\"})\n    compadd -a names\n}\n"
         "_podfence() {\n    local -a commands\n    commands=(\n";
     std::string cases = "    case $words[1] in\n";
     for (const CLI::App* command : line.commands()) {
@@ -195,6 +206,12 @@ std::string fish_option(const CommandLine& line, const std::string& command,
     if (takes_value(option)) {
         text += hint.path ? " -r -F" : " -x";
         if (!hint.choices.empty()) text += " -a " + fish_text(join(hint.choices));
+        if (!hint.names.empty()) {
+            text +=
+                " -a " + fish_text("(podfence " + std::string(kNamesCommand) + " " + hint.names +
+                                   " (commandline -ct | string replace -r '^--[^=]*=' '') "
+                                   "2>/dev/null)");
+        }
     }
     return text + " -d " + fish_text(option.get_description()) + "\n";
 }

@@ -52,7 +52,7 @@ void print_json(Terminal& terminal, const nft::Batch& batch, const std::string& 
 Exit run_diff(Terminal& terminal, const DiffOptions& options) {
     auto input = read_input(terminal, options.input);
     if (!input) return input.error();
-    const CompileOptions compile = compile_options(options.rules);
+    const CompileOptions compile = compile_options(options.rules, *input);
     const Compiled compiled = compile_all(input->cluster(), compile);
     auto kernel = open_kernel(terminal);
     if (!kernel) return kernel.error();
@@ -82,16 +82,19 @@ void add_diff(CommandLine& line) {
         "diff",
         {.summary = "Show what apply would change in the kernel",
          .description =
-             "Compiles the manifests as 'podfence apply' does, compares the rules with what the "
+             "Compiles the manifests as 'podfence apply' does, or without -f what the agent on "
+             "this "
+             "node knows, compares the rules with what the "
              "kernel of this node holds now, and prints the batch that leads from one to the "
              "other in nft syntax. A node where somebody tampered with the rules, or where a "
              "change has not arrived, shows a difference. Nothing is changed.",
          .examples = {{"is this node up to date?", "podfence diff -f manifests/ && echo in sync"},
+                      {"does the kernel hold what the agent wants?", "podfence diff"},
                       {"the batch for 'nft -f'", "podfence diff -f manifests/ -o nft"}},
          .exits = {{0, "the kernel holds exactly these rules"},
                    {1, "something would change, or the input has errors"}}},
         [options](Terminal& terminal) { return run_diff(terminal, *options); });
-    add_input_options(line, *command, options->input);
+    add_input_or_agent_options(line, *command, options->input);
     add_ruleset_options(line, *command, options->rules);
     add_output_options(line, *command, options->output, {"text", "json", "nft"});
 }

@@ -108,7 +108,7 @@ Outcome<Dumped> read(Terminal& terminal, const DumpOptions& options) {
     }
     auto input = read_input(terminal, options.input);
     if (!input) return input.error();
-    const CompileOptions compile = compile_options(options.rules);
+    const CompileOptions compile = compile_options(options.rules, *input);
     Compiled compiled = compile_all(input->cluster(), compile);
     if (!options.live) {
         warn_when_node_is_empty(terminal, *input, compile.node, compiled.local_pods);
@@ -141,7 +141,8 @@ std::string reason_for_none(const Dumped& dumped, const DumpOptions& options) {
                          : nullptr;
     if (pod == nullptr) return "nothing isolates it, or it is not on this node";
     if (pod->host_network) return "it is on its host's network, which policies do not judge";
-    const std::string node = node_name(options.rules.node);
+    const std::string node =
+        dumped.input ? node_name(options.rules.node, *dumped.input) : node_name(options.rules.node);
     if (!options.live && pod->node != node) {
         return "it is on node '" + printable(pod->node) + "', and these are the rules of '" +
                printable(node) + "'; choose with --node";
@@ -189,27 +190,30 @@ void add_dump(CommandLine& line) {
         "dump",
         {.summary = "Print the rules of this node, whole or for one pod",
          .description =
-             "Prints the rules that the manifests give for this node or, with --live, those that "
+             "Prints the rules that the manifests, or without -f the agent on this node, give for "
+             "this node or, with --live, those that "
              "the kernel holds now, annotated with the policies that each chain comes from. With "
              "--pod only the way of that pod's packets is shown: the hooks, the pod's entries in "
              "their maps, and the chains and sets these lead to.",
          .examples = {{"everything that the kernel enforces here", "podfence dump --live"},
                       {"one pod's rules and the policies behind each",
                        "podfence dump -f manifests/ --pod shop/db"},
+                      {"what the agent wants to enforce for it", "podfence dump --pod shop/db"},
                       {"the same rules for 'nft -f'", "podfence dump -f manifests/ -o nft"}},
          .exits = {{0, "printed"},
                    {1, "printed, but the input has errors; or there are no such rules"}}},
         [options](Terminal& terminal) { return run_dump(terminal, *options); });
-    add_input_options(line, *command, options->input);
+    add_input_or_agent_options(line, *command, options->input);
     add_ruleset_options(line, *command, options->rules);
     command
         ->add_flag("--live", options->live,
                    "What the kernel holds now; with -f the manifests only annotate it")
         ->group("Input");
-    command->add_option("--pod", options->pod, "Only what concerns this pod")
-        ->check(not_empty)
-        ->type_name("NS/NAME")
-        ->group("Output");
+    auto* pod = command->add_option("--pod", options->pod, "Only what concerns this pod")
+                    ->check(not_empty)
+                    ->type_name("NS/NAME")
+                    ->group("Output");
+    line.takes_names(pod, "pod");
     command
         ->add_flag("--full", options->full,
                    "All elements of long sets (with --pod they are shortened, except in -o nft)")

@@ -21,7 +21,7 @@ struct ExplainCommandOptions {
     std::string from{};
     std::string to{};
     std::string node{};
-    bool pod_to_node_enforced = false;
+    std::optional<bool> pod_to_node_enforced{};
     bool live = false;
 };
 
@@ -72,8 +72,10 @@ void remark_on_targets(Explained& explained, const PortQuery& query, Targets& ta
     }
 }
 
-Outcome<Explained> judge(Terminal& terminal, const Cluster& cluster,
+Outcome<Explained> judge(Terminal& terminal, const Input& input,
                          const ExplainCommandOptions& options) {
+    const Cluster& cluster = input.cluster();
+    const bool to_node = pod_to_node_enforced(options.pod_to_node_enforced, input);
     const auto query = parse_ports(terminal, options.ports);
     if (!query) return query.error();
     auto from = find_endpoint(terminal, cluster, options.from);
@@ -101,8 +103,7 @@ Outcome<Explained> judge(Terminal& terminal, const Cluster& cluster,
                             .port = target.port};
             explained.flows.push_back(
                 {.target = target,
-                 .why = explain(cluster, flow,
-                                {.pod_to_node_enforced = options.pod_to_node_enforced})});
+                 .why = explain(cluster, flow, {.pod_to_node_enforced = to_node})});
         }
     }
     if (explained.from.pod == nullptr && explained.to.pod == nullptr) {
@@ -159,9 +160,9 @@ Exit check_live(Terminal& terminal, Explained& explained, std::vector<std::strin
 Exit run_explain(Terminal& terminal, const ExplainCommandOptions& options) {
     auto input = read_input(terminal, options.input);
     if (!input) return input.error();
-    const std::string node = node_name(options.node);
+    const std::string node = node_name(options.node, *input);
     if (options.live) learn_node_addresses(input->loaded.cluster, node);
-    auto explained = judge(terminal, input->cluster(), options);
+    auto explained = judge(terminal, *input, options);
     if (!explained) return explained.error();
     explained->node = node;
     Exit status = worst(input->status(), explained->allowed() ? Exit::fine : Exit::finding);
@@ -210,6 +211,8 @@ void add_explain(CommandLine& line) {
          .examples =
              {{"why does the shop not come up?",
                "podfence explain -f manifests/ --from shop/frontend --to shop/db --port 5432"},
+              {"the same, by what the agent on this node knows",
+               "podfence explain --from shop/frontend --to shop/db"},
               {"by a port's name, from outside the cluster",
                "podfence explain -f all.yaml --from 192.0.2.7 --to shop/web --port http"},
               {"does this node do what the policies say?",
@@ -217,16 +220,15 @@ void add_explain(CommandLine& line) {
          .exits = {{0, "allowed, and with --live the kernel agrees"},
                    {1, "denied; or the kernel disagrees; or the input has errors"}}},
         [options](Terminal& terminal) { return run_explain(terminal, *options); });
-    command->add_option("--from", options->from, "Who opens the connection")
-        ->type_name("NS/POD|ADDRESS")
-        ->group("Flow")
-        ->required();
-    command->add_option("--to", options->to, "Whom it goes to, after any Service was resolved")
-        ->type_name("NS/POD|ADDRESS")
-        ->group("Flow")
-        ->required();
+    auto* from = command->add_option("--from", options->from, "Who opens the connection");
+    auto* to =
+        command->add_option("--to", options->to, "Whom it goes to, after any Service was resolved");
+    for (CLI::Option* end : {from, to}) {
+        end->type_name("NS/POD|ADDRESS")->group("Flow")->required();
+        line.takes_names(end, "pod");
+    }
     add_port_options(line, *command, options->ports);
-    add_input_options(line, *command, options->input);
+    add_input_or_agent_options(line, *command, options->input);
     command->add_flag("--live", options->live, "Compare with the rules in this node's kernel")
         ->group("Input");
     add_node_option(*command, options->node);

@@ -19,7 +19,7 @@ constexpr std::array<std::pair<int, const char*>, 4> kGeneralExits{{
     {0, "fine"},
     {1, "a finding, or errors in the input that failed closed"},
     {2, "bad usage or bad input; nothing was done"},
-    {3, "the kernel refused or a privilege is missing; stderr says what to do"},
+    {3, "the kernel refused, a privilege is missing or no agent answers; stderr says what to do"},
 }};
 
 /// `text` broken at spaces into lines of `width`, each after the first with `indent` spaces.
@@ -221,7 +221,8 @@ std::string manual_page(const CommandLine& line) {
     }
     text +=
         ".SH ENVIRONMENT\n.TP\n.B NODE_NAME\nThis node's name in the cluster, unless "
-        "\\-\\-node gives it.\n.TP\n.B NO_COLOR\nNo colours, whatever the terminal.\n.TP\n.B "
+        "\\-\\-node gives it.\n.TP\n.B PODFENCE_SOCKET\nWhere the agent listens, unless "
+        "\\-\\-socket gives it.\n.TP\n.B NO_COLOR\nNo colours, whatever the terminal.\n.TP\n.B "
         "COLUMNS\n"
         "Columns of the terminal, instead of what it says itself.\n.SH SEE ALSO\n.BR nft (8),\n.BR "
         "kubectl (1)\n";

@@ -7,6 +7,8 @@
 
 #include <boost/json.hpp>
 
+#include "cmd/agent_client.hpp"
+
 namespace podfence::cmd {
 
 namespace {
@@ -72,15 +74,65 @@ std::string list_of(const PodsByNode& nodes, const std::string& wanted) {
 
 }  // namespace
 
-Outcome<Input> read_input(Terminal& terminal, const InputOptions& options) {
-    if (options.paths.empty()) {
-        terminal.error("no input");
-        terminal.hint("give the cluster's manifests with -f PATH..., or -f - for standard input:");
-        terminal.hint("kubectl get pods,namespaces,networkpolicies -A -o yaml | podfence ... -f -");
-        return Exit::usage;
+namespace {
+
+AgentSettings settings_of(const boost::json::value& status) {
+    const boost::json::value& rules = status.at("rules");
+    AgentSettings settings{.node = std::string(status.at("node").as_string()),
+                           .counters = rules.at("counters").as_bool(),
+                           .pod_to_node_enforced = rules.at("pod_to_node") == "enforce"};
+    if (const auto* group = rules.at("log_group").if_int64()) {
+        settings.log_group = static_cast<std::uint16_t>(*group);
     }
+    return settings;
+}
+
+/// Everything the agent of this node knows, and how it compiles it.
+Outcome<Input> read_agent(Terminal& terminal, const InputOptions& options) {
+    const auto status = ask_agent_json(options.socket, "/v1/status");
+    if (!status) return report_no_input(terminal, status.error());
+    Input input;
+    std::string not_followed;
+    try {
+        input.agent = settings_of(*status);
+        for (const boost::json::value& source : status->at("sources").as_array()) {
+            if (!source.at("listed").as_bool()) {
+                terminal.error("the agent does not know the cluster yet: " +
+                               printable(std::string(status->at("summary").as_string())));
+                terminal.hint("'podfence status --wait' waits until it does");
+                return Exit::failure;
+            }
+            if (const auto* error = source.at("error").if_string()) not_followed = *error;
+        }
+    } catch (const std::exception& error) {  // From at() and as_*() of Boost.JSON.
+        return report(terminal, {.message = std::string("its status is of another version: ") +
+                                            error.what()});
+    }
+    const auto objects = ask_agent(options.socket, "/v1/objects");
+    if (!objects) return report_no_input(terminal, objects.error());
+    input.loaded = load_text("", *objects);
+    if (!not_followed.empty()) {
+        warn(terminal, input.warnings, "the agent goes by what it knew last: " + not_followed);
+    }
+    return input;
+}
+
+Outcome<Input> read_manifests(Terminal& terminal, const InputOptions& options) {
+    if (!options.paths.empty()) return Input{.loaded = load_manifests(options.paths)};
+    terminal.error("no input");
+    terminal.hint("give the cluster's manifests with -f PATH..., or -f - for standard input:");
+    terminal.hint("kubectl get pods,namespaces,networkpolicies -A -o yaml | podfence ... -f -");
+    return Exit::usage;
+}
+
+}  // namespace
+
+Outcome<Input> read_input(Terminal& terminal, const InputOptions& options) {
     const auto start = std::chrono::steady_clock::now();
-    Input input{.loaded = load_manifests(options.paths)};
+    const bool ask = options.may_ask_agent && options.paths.empty();
+    auto read = ask ? read_agent(terminal, options) : read_manifests(terminal, options);
+    if (!read) return read.error();
+    Input input = std::move(*read);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
     input.read_ms = took.count();
     print(terminal, input.loaded.problems);
@@ -93,7 +145,8 @@ Outcome<Input> read_input(Terminal& terminal, const InputOptions& options) {
                        " in the input; nothing was done, because of --strict");
         return Exit::usage;
     }
-    if (input.loaded.objects == 0) {
+    // An agent may well know that the cluster is empty.
+    if (input.loaded.objects == 0 && !ask) {
         terminal.error("the input holds no pod, namespace or network policy; nothing was done");
         if (input.loaded.skipped > 0) {
             terminal.hint(count_of(input.loaded.skipped, "object") + " of other kinds skipped");
@@ -105,6 +158,24 @@ Outcome<Input> read_input(Terminal& terminal, const InputOptions& options) {
         return Exit::usage;
     }
     return input;
+}
+
+CompileOptions compile_options(const RulesetOptions& options, const Input& input) {
+    CompileOptions compile{
+        .node = node_name(options.node, input),
+        .counters = options.counters || (input.agent && input.agent->counters),
+        .log_group = options.log_group,
+        .pod_to_node_enforced = pod_to_node_enforced(options.pod_to_node_enforced, input)};
+    if (!compile.log_group && input.agent) compile.log_group = input.agent->log_group;
+    return compile;
+}
+
+std::string node_name(const std::string& given, const Input& input) {
+    return given.empty() && input.agent ? input.agent->node : node_name(given);
+}
+
+bool pod_to_node_enforced(std::optional<bool> given, const Input& input) {
+    return given.value_or(input.agent && input.agent->pod_to_node_enforced);
 }
 
 void warn(Terminal& terminal, std::vector<std::string>& warnings, std::string message) {

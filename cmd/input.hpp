@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,9 +12,18 @@
 
 namespace podfence::cmd {
 
+/// The choices of the agent that was asked: what it enforces follows from these.
+struct AgentSettings {
+    std::string node{};
+    bool counters = false;
+    std::optional<std::uint16_t> log_group{};
+    bool pod_to_node_enforced = false;
+};
+
 /// What was read, and what was said about it. The remarks are on stderr already.
 struct Input {
     Loaded loaded{};
+    std::optional<AgentSettings> agent{};  ///< Of whom all this was learnt; nullopt: manifests.
     std::vector<std::string> warnings{};
     double read_ms = 0;
 
@@ -23,13 +34,19 @@ struct Input {
 
 /// Reads the manifests and prints what is wrong with them. Fails (Exit::usage) when no path was
 /// given, one cannot be read, nothing in them matters, or with --strict on any error: then what the
-/// kernel enforces must stay as it is.
+/// kernel enforces must stay as it is. Where the agent may be asked, it is when there are no paths;
+/// Exit::failure when it cannot be, or does not know the cluster yet.
 Outcome<Input> read_input(Terminal& terminal, const InputOptions& options);
 
 /// False, said on stderr with the names there are, when pods of the input are on nodes and none on
 /// this one: the name is then most often not the one that the cluster knows the node by, and
 /// enforcing nothing would open the node. An input without scheduled pods is as good as any name.
 bool check_node_is_known(Terminal& terminal, const Input& input, const RulesetOptions& options);
+
+/// What was given on the command line, else what the agent that was asked chose, else the default.
+CompileOptions compile_options(const RulesetOptions& options, const Input& input);
+std::string node_name(const std::string& given, const Input& input);
+bool pod_to_node_enforced(std::optional<bool> given, const Input& input);
 
 /// Says so on stderr when no pod of the input is on the node; never silent about not enforcing.
 void warn_when_node_is_empty(Terminal& terminal, Input& input, const std::string& node,

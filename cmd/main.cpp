@@ -18,8 +18,10 @@ Exit run(int argc, char** argv, Terminal& terminal) {
     add_dump(line);
     add_explain(line);
     add_matrix(line);
+    add_status(line);
     add_cleanup(line);
     add_version(line);
+    add_names(line);
     add_completion(line);
     add_help(line);
     return line.run(argc, argv, terminal);

@@ -29,7 +29,7 @@ struct MatrixOptions {
     PortOptions ports{};
     std::vector<std::string> namespaces{};
     std::string html{};
-    bool pod_to_node_enforced = false;
+    std::optional<bool> pod_to_node_enforced{};
     bool full = false;
 };
 
@@ -249,7 +249,8 @@ Exit run_matrix(Terminal& terminal, const MatrixOptions& options) {
     PortQuery ports = *query;
     // A table has one protocol; for `explain` a pod's ports of all protocols matter.
     if (!ports.icmp && !ports.protocol) ports.protocol = Protocol::tcp;
-    const ExplainOptions judge_as{.pod_to_node_enforced = options.pod_to_node_enforced};
+    const ExplainOptions judge_as{.pod_to_node_enforced =
+                                      pod_to_node_enforced(options.pod_to_node_enforced, *input)};
     const Matrix matrix = build_matrix(input->cluster(), std::move(*pods), ports, judge_as);
     if (const Exit named = check_port_name(terminal, matrix); named != Exit::fine) return named;
     if (!options.html.empty()) {
@@ -284,10 +285,12 @@ void add_matrix(CommandLine& line) {
          .exits = {{0, "printed"}, {1, "printed, but the input has errors"}}},
         [options](Terminal& terminal) { return run_matrix(terminal, *options); });
     add_port_options(line, *command, options->ports);
-    command->add_option("--namespace", options->namespaces, "Only pods of these namespaces")
-        ->type_name("NS")
-        ->group("Flow");
-    add_input_options(line, *command, options->input);
+    auto* namespaces =
+        command->add_option("--namespace", options->namespaces, "Only pods of these namespaces")
+            ->type_name("NS")
+            ->group("Flow");
+    line.takes_names(namespaces, "namespace");
+    add_input_or_agent_options(line, *command, options->input);
     add_pod_to_node_option(line, *command, options->pod_to_node_enforced);
     auto* html = command
                      ->add_option("--html", options->html,

@@ -1,7 +1,9 @@
 // The completion scripts, in the shells they are for.
 #include <catch2/catch.hpp>
 
+#include "controller/manifest_source.hpp"
 #include "test/cli/cli.hpp"
+#include "test/support/fake_agent.hpp"
 #include "test/support/skip.hpp"
 
 using namespace podfence;
@@ -41,9 +43,48 @@ TEST_CASE("bash completes commands, options and their values", "[cli]") {
     CHECK(contains(offered("podfence apply -f a.yaml --n"), "--node"));
 }
 
+TEST_CASE("names are completed from the agent, and silently not without one", "[cli]") {
+    const Cluster known = load_text("", test::kShop).cluster;
+    const test::ServedAgent agent(test::example_status(AgentState::synced), known);
+    const std::string here = "export PODFENCE_SOCKET=" + agent.socket() +
+                             " PATH=${PODFENCE%/*}:$PATH; source <(podfence completion bash); ";
+    const auto offer = [](const std::string& words) {
+        return "COMP_WORDS=(" + words +
+               "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _podfence; echo \"${COMPREPLY[@]}\";";
+    };
+    const auto run = test::shell(
+        here + offer("podfence explain --from shop/b") + offer("podfence dump --pod mon") +
+        offer("podfence matrix --namespace shop ''") + "export PODFENCE_SOCKET=/nobody;" +
+        offer("podfence explain --to shop/b"));
+    CHECK(run.out == "shop/backend\nmonitoring/prometheus\nmonitoring shop\n\n");
+    CHECK(run.err.empty());
+    // Not for people.
+    CHECK_FALSE(contains(test::shell("$PODFENCE --help; $PODFENCE help --man").out, "__names"));
+
+    if (has("zsh")) {
+        const auto zsh = test::shell(
+            here +
+            "podfence completion zsh > ${SHOP%/*}/_podfence; zsh -fc 'fpath=('${SHOP%/*}' "
+            "$fpath); autoload -Uz compinit; compinit -u -d '${SHOP%/*}'/dump; autoload +X "
+            "_podfence; _podfence >/dev/null 2>&1; compadd() { print -l -- "
+            "${names}; }; PREFIX=shop/c; _podfence_names pod'");
+        CAPTURE(zsh.err);
+        CHECK(zsh.out == "shop/cache\n");
+    }
+    if (has("fish")) {
+        const auto fish = test::shell(here +
+                                      "export HOME=${SHOP%/*}; fish --no-config -c 'podfence "
+                                      "completion fish | source; complete -C \"podfence explain "
+                                      "--to shop/c\"'");
+        CAPTURE(fish.err);
+        CHECK(fish.out.starts_with("shop/cache\t"));
+    }
+}
+
 TEST_CASE("bash completion knows every option that help knows", "[cli]") {
     const auto run = test::shell(
-        "for c in apply diff dump explain matrix cleanup version; do $PODFENCE $c --help | grep "
+        "for c in apply diff dump explain matrix status cleanup version; do $PODFENCE $c --help | "
+        "grep "
         "-oE '^ +(-., |    )--[a-z-]+' | grep -oE -- '--[a-z-]+' | while read -r o; do $PODFENCE "
         "completion bash | grep -E \"^ +$c\\)\" | grep -qE -- \"$o( |')\" || echo missing $c $o; "
         "done; done; echo end");

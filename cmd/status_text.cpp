@@ -1,0 +1,320 @@
+// What `podfence status` says to a person.
+#include <algorithm>
+#include <vector>
+
+#include <boost/json.hpp>
+
+#include "cmd/status.hpp"
+#include "controller/validate.hpp"
+
+namespace podfence::cmd {
+
+namespace {
+
+namespace json = boost::json;
+
+/// Lists are cut here for a screen; -o json has more.
+constexpr std::size_t kListedMax = 10;
+constexpr std::size_t kLabelWidth = 12;
+
+/// One part of the status; what is not there reads as nothing.
+class View {
+  public:
+    explicit View(const json::value* value) : value_(value) {}
+
+    View operator[](std::string_view name) const {
+        const json::object* object = value_ == nullptr ? nullptr : value_->if_object();
+        return View(object == nullptr ? nullptr : object->if_contains(name));
+    }
+    bool is_null() const { return value_ == nullptr || value_->is_null(); }
+    bool is_true() const { return value_ != nullptr && value_->is_bool() && value_->get_bool(); }
+    std::string text() const {
+        const json::string* string = value_ == nullptr ? nullptr : value_->if_string();
+        return string == nullptr ? "" : printable({string->data(), string->size()});
+    }
+    std::int64_t number() const {
+        boost::system::error_code error;
+        const auto number = value_ == nullptr ? 0 : value_->to_number<std::int64_t>(error);
+        return error ? 0 : number;
+    }
+    std::size_t count() const {
+        return static_cast<std::size_t>(std::max<std::int64_t>(number(), 0));
+    }
+    std::optional<std::int64_t> time() const { return parse_time(text()); }
+    std::vector<View> items() const {
+        std::vector<View> items;
+        const json::array* array = value_ == nullptr ? nullptr : value_->if_array();
+        if (array == nullptr) return items;
+        for (const json::value& item : *array) items.emplace_back(&item);
+        return items;
+    }
+    std::vector<std::pair<std::string, View>> members() const {
+        std::vector<std::pair<std::string, View>> members;
+        const json::object* object = value_ == nullptr ? nullptr : value_->if_object();
+        if (object == nullptr) return members;
+        for (const auto& member : *object) {
+            members.emplace_back(printable({member.key().data(), member.key().size()}),
+                                 View(&member.value()));
+        }
+        return members;
+    }
+
+  private:
+    const json::value* value_;
+};
+
+/// "3 h 12 min", or "" where a time is missing.
+std::string since(const View& status, const View& time) {
+    const auto now = status["now"].time();
+    const auto then = time.time();
+    return now && then ? text_of_seconds(std::max<std::int64_t>(*now - *then, 0)) : "";
+}
+std::string ago(const View& status, const View& time) {
+    const std::string text = since(status, time);
+    return text.empty() ? "never" : text + " ago";
+}
+std::string until(const View& status, const View& time) {
+    const auto now = status["now"].time();
+    const auto then = time.time();
+    return now && then ? "in " + text_of_seconds(std::max<std::int64_t>(*then - *now, 0)) : "soon";
+}
+
+std::string microseconds(std::int64_t us) {
+    if (us < 10'000) return std::to_string(us) + " us";
+    return us < 10'000'000 ? std::to_string(us / 1000) + " ms" : text_of_seconds(us / 1'000'000);
+}
+
+void line(Output& out, const std::string& label, const std::string& text, Tone tone = Tone::plain) {
+    out.line(padded(label, kLabelWidth) + out.paint(tone, text));
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+    return text;
+}
+
+/// Kinds that are not followed now.
+std::vector<View> lost_sources(const View& status) {
+    std::vector<View> lost;
+    for (const View& source : status["sources"].items()) {
+        if (!source["error"].is_null()) lost.push_back(source);
+    }
+    return lost;
+}
+
+void print_sources(Output& out, const View& status) {
+    line(out, "source", status["origin"].text());
+    for (const View& source : status["sources"].items()) {
+        std::string text = padded(source["kind"].text(), 16) +
+                           padded_left(with_thousands(source["objects"].count()), 9) + "  " +
+                           source["state"].text() + ", heard " + ago(status, source["last_heard"]);
+        if (const std::size_t restarts = source["restarts"].count(); restarts > 0) {
+            text += ", " + count_of(restarts, "restart");
+        }
+        line(out, "", text);
+        if (source["error"].is_null()) continue;
+        line(out, "",
+             "  " + source["error"].text() +
+                 (source["remedy"].is_null() ? "" : " (" + source["remedy"].text() + ")"),
+             Tone::bad);
+        if (!source["next_attempt"].is_null()) {
+            line(out, "", "  next attempt " + until(status, source["next_attempt"]));
+        }
+    }
+}
+
+void print_commits(Output& out, const View& status) {
+    const auto commits = status["commits"]["last"].items();
+    if (commits.empty()) return line(out, "last commit", "none yet");
+    const View& last = commits.back();
+    line(out, "last commit",
+         ago(status, last["at"]) + ": " + count_of(last["operations"].count(), "operation") + ", " +
+             microseconds(last["latency_us"].number()) + " from event to kernel");
+    std::vector<std::int64_t> latencies;
+    for (const View& commit : commits) latencies.push_back(commit["latency_us"].number());
+    std::sort(latencies.begin(), latencies.end());
+    line(out, "",
+         count_of(status["commits"]["total"].count(), "commit") + " since the start; of the last " +
+             std::to_string(commits.size()) + " the median took " +
+             microseconds(latencies[latencies.size() / 2]) + ", the slowest " +
+             microseconds(latencies.back()));
+}
+
+void print_drift(Output& out, const View& status) {
+    const View drift = status["drift"];
+    const std::size_t total = drift["repaired_total"].count();
+    if (total == 0) return line(out, "drift", "none seen");
+    std::vector<std::string> reasons;
+    for (const auto& [reason, count] : drift["repaired_by_reason"].members()) {
+        reasons.push_back(with_thousands(count.count()) + " by " + reason);
+    }
+    line(out, "drift", "repaired " + count_of(total, "time") + " (" + joined(reasons) + ")",
+         Tone::warn);
+    const auto last = drift["last"].items();
+    for (std::size_t i = last.size() - std::min<std::size_t>(last.size(), 3); i < last.size();
+         ++i) {
+        const View& repair = last[i];
+        std::string text = ago(status, repair["at"]) + ": " + repair["repaired"].text();
+        if (repair["repaired"].text().empty()) {
+            text += count_of(repair["operations"].count(), "operation");
+        }
+        if (!repair["culprit"].is_null()) {
+            text += ", changed by " + repair["culprit"]["process"].text() + " (pid " +
+                    std::to_string(repair["culprit"]["pid"].number()) + ")";
+        }
+        line(out, "", text);
+    }
+}
+
+void print_more(Output& out, std::size_t listed, std::size_t total) {
+    if (total > listed) {
+        line(out, "", "... and " + with_thousands(total - listed) + " more; -o json has them");
+    }
+}
+
+std::string problem_text(const View& problem) {
+    std::string text = problem["field"].text();
+    text += (text.empty() ? "" : ": ") + problem["message"].text();
+    const std::string remedy = problem["remedy"].text();
+    return remedy.empty() ? text : text + " (" + remedy + ")";
+}
+
+void print_policies(Output& out, const View& status) {
+    const auto policies = status["policies_in_trouble"].items();
+    const std::size_t total = policies.size() + status["policies_in_trouble_left_out"].count();
+    if (total == 0) return;
+    line(out, "trouble",
+         count_of(total, "policy") + " not enforced as written; what they would allow is denied:",
+         Tone::bad);
+    for (std::size_t i = 0; i < std::min(policies.size(), kListedMax); ++i) {
+        const View& policy = policies[i];
+        line(out, "",
+             policy["namespace"].text() + "/" + policy["name"].text() +
+                 (policy["refused_by_kernel"].is_true() ? ": the kernel refuses it" : ""),
+             Tone::strong);
+        for (const View& problem : policy["problems"].items()) {
+            line(out, "", "  " + problem_text(problem));
+        }
+    }
+    print_more(out, std::min(policies.size(), kListedMax), total);
+}
+
+void print_input_problems(Output& out, const View& status) {
+    const auto problems = status["input_problems"].items();
+    const std::size_t total = problems.size() + status["input_problems_left_out"].count();
+    for (std::size_t i = 0; i < std::min(problems.size(), kListedMax); ++i) {
+        const std::string file = problems[i]["file"].text();
+        line(out, i == 0 ? "input" : "",
+             file + (file.empty() ? "" : ": ") + problem_text(problems[i]), Tone::bad);
+    }
+    print_more(out, std::min(problems.size(), kListedMax), total);
+}
+
+void print_pods(Output& out, const View& status) {
+    const View pods = status["pods"];
+    line(out, "pods",
+         with_thousands(pods["local"].count()) + " on this node, " +
+             with_thousands(pods["isolated"].count()) + " of them isolated by policies");
+    const auto unenforced = pods["unenforced"].items();
+    const std::size_t total = unenforced.size() + pods["unenforced_left_out"].count();
+    if (total == 0) return;
+    line(out, "", with_thousands(total) + " that policies do not judge:");
+    for (std::size_t i = 0; i < std::min(unenforced.size(), kListedMax); ++i) {
+        const View& pod = unenforced[i];
+        line(out, "",
+             "  " + pod["namespace"].text() + "/" + pod["name"].text() + ": " + pod["text"].text());
+    }
+    print_more(out, std::min(unenforced.size(), kListedMax), total);
+}
+
+}  // namespace
+
+std::string text_of_seconds(std::int64_t seconds) {
+    const auto two = [](std::int64_t big, const char* big_unit, std::int64_t small,
+                        const char* small_unit) {
+        std::string text = std::to_string(big) + " " + big_unit;
+        if (small > 0) text += " " + std::to_string(small) + " " + small_unit;
+        return text;
+    };
+    if (seconds < 60) return std::to_string(seconds) + " s";
+    if (seconds < 3600) return std::to_string(seconds / 60) + " min";
+    if (seconds < 86400) return two(seconds / 3600, "h", seconds % 3600 / 60, "min");
+    return two(seconds / 86400, "d", seconds % 86400 / 3600, "h");
+}
+
+bool in_sync(const json::value& status) {
+    return View(&status)["in_sync"].is_true();
+}
+
+StatusLine headline(const json::value& value) {
+    const View status(&value);
+    const std::string node = "node " + status["node"].text() + ": ";
+    if (in_sync(value)) {
+        const std::string time = since(status, status["in_sync_since"]);
+        const std::string synced = "ENFORCING, in sync" + (time.empty() ? "" : " for " + time);
+        const auto lost = lost_sources(status);
+        if (lost.empty()) return {.tone = Tone::good, .text = node + synced};
+        return {.tone = Tone::warn,
+                .text = node + "ENFORCING WHAT WAS KNOWN " + ago(status, lost[0]["last_heard"]) +
+                        ": " + lost[0]["error"].text()};
+    }
+    if (status["state"].text() == "failing") {
+        const std::string time = since(status, status["failure"]["since"]);
+        return {.tone = Tone::bad,
+                .text = node + "NOT IN SYNC" + (time.empty() ? "" : " for " + time) + ": " +
+                        status["summary"].text()};
+    }
+    return {.tone = Tone::bad, .text = node + "NOT IN SYNC: " + status["summary"].text()};
+}
+
+std::string watch_line(const json::value& value) {
+    const View status(&value);
+    std::string text = in_sync(value) ? "ENFORCING" : "NOT IN SYNC: " + status["summary"].text();
+    for (const View& source : lost_sources(status)) {
+        text += ", " + source["kind"].text() + " not followed: " + source["error"].text();
+    }
+    const auto commits = status["commits"]["last"].items();
+    text += "; " + count_of(status["commits"]["total"].count(), "commit");
+    if (!commits.empty()) {
+        text += ", last " + commits.back()["at"].text() + ": " +
+                count_of(commits.back()["operations"].count(), "operation") + " in " +
+                microseconds(commits.back()["latency_us"].number());
+    }
+    text += "; drift repaired " + count_of(status["drift"]["repaired_total"].count(), "time");
+    const std::size_t trouble = status["policies_in_trouble"].items().size() +
+                                status["policies_in_trouble_left_out"].count();
+    if (trouble > 0) text += "; " + count_of(trouble, "policy") + " in trouble";
+    return text;
+}
+
+void print_status(Output& out, const json::value& value) {
+    const View status(&value);
+    const StatusLine head = headline(value);
+    out.line(out.paint(head.tone, head.text));
+    if (!in_sync(value)) {
+        std::string text = "what the kernel held before goes on being enforced";
+        if (const View failure = status["failure"]; !failure.is_null()) {
+            text += "; " + count_of(failure["attempts"].count(), "attempt") + ", the next " +
+                    until(status, failure["next_attempt"]);
+        }
+        line(out, "", text);
+    }
+    line(out, "agent",
+         "podfence " + status["version"].text() + ", process " +
+             std::to_string(status["pid"].number()) + ", started " +
+             ago(status, status["started"]) + ", " +
+             std::to_string(status["rss_bytes"].count() >> 20U) + " MiB");
+    print_sources(out, status);
+    print_pods(out, status);
+    line(out, "kernel",
+         count_of(status["table"]["chains"].count(), "chain") + ", " +
+             count_of(status["table"]["sets"].count(), "set") + ", " +
+             count_of(status["table"]["elements"].count(), "element"));
+    print_commits(out, status);
+    print_drift(out, status);
+    print_policies(out, status);
+    print_input_problems(out, status);
+}
+
+}  // namespace podfence::cmd
