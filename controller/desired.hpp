@@ -43,6 +43,10 @@ class Desired {
     /// The operations, unordered and minimal, that lead from the table at the last call to the one
     /// now: what came and went in between is not among them. The first call makes the table.
     std::vector<nft::Op> take_changes();
+    /// The policies that this chain, map or set of the table comes from; none: it is there for all.
+    std::set<ObjectName> policies_behind(const std::string& object) const {
+        return classes_.policies_behind(object);
+    }
     /// All of it as it is now, whether told by take_changes() or not.
     nft::Table table();
 

@@ -95,4 +95,24 @@ void LiveClasses::tell(Difference& difference) {
     sets_.tell(difference);
 }
 
+std::set<ObjectName> LiveClasses::policies_behind(const std::string& object) const {
+    const auto among = [&](const std::vector<std::string>& names) {
+        return std::ranges::find(names, object) != names.end();
+    };
+    const auto is_name_of = [&](const LiveSet* set) {
+        return std::ranges::any_of(kFamilies,
+                                   [&](nft::Family family) { return set->name(family) == object; });
+    };
+    std::set<ObjectName> found;
+    for (const auto& [definition, policy_class] : classes_) {
+        if (policy_class.chain != object && !among(policy_class.chains) &&
+            !among(policy_class.maps) && !among(policy_class.constant_sets) &&
+            std::ranges::none_of(policy_class.live_sets, is_name_of)) {
+            continue;
+        }
+        for (const NetworkPolicy* policy : definition.policies) found.insert(policy->name);
+    }
+    return found;
+}
+
 }  // namespace podfence

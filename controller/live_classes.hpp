@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,8 @@ class LiveClasses {
     void settle();
     void write(nft::Table& table) const;
     void tell(Difference& difference);
+    /// The policies of the classes that use this chain, map or set.
+    std::set<ObjectName> policies_behind(const std::string& object) const;
 
   private:
     void mark(LiveClass& policy_class);

@@ -1,0 +1,160 @@
+#include "controller/reconciler.hpp"
+
+#include <algorithm>
+
+#include "nft/plan.hpp"
+#include "nft/stages.hpp"
+
+namespace podfence {
+
+std::string_view to_string(ResyncReason reason) {
+    switch (reason) {
+        case ResyncReason::start:
+            return "start";
+        case ResyncReason::drift:
+            return "drift";
+        case ResyncReason::lost:
+            return "lost";
+        case ResyncReason::failure:
+            return "failure";
+        case ResyncReason::audit:
+            return "audit";
+    }
+    return "unknown";
+}
+
+Reconciler::Reconciler(Desired& desired, nft::TableId table, nft::Kernel& kernel,
+                       ReconcilerObserver& observer, std::function<Time()> now, Limits limits)
+    : desired_(desired),
+      table_(std::move(table)),
+      kernel_(kernel),
+      observer_(observer),
+      now_(std::move(now)),
+      limits_(limits),
+      retry_in_(limits.retry_min),
+      refusals_left_(limits.refusals_max) {}
+
+void Reconciler::listed() {
+    if (listed_) return;
+    listed_ = true;
+    need_resync(ResyncReason::start);
+}
+
+void Reconciler::changed(Time received) {
+    if (!changed_since_) changed_since_ = received;
+}
+
+void Reconciler::disturbed(ResyncReason reason) {
+    if (listed_) need_resync(reason);
+}
+
+/// The first reason stands: a commit that fails because of drift is drift only if we heard of it.
+void Reconciler::need_resync(ResyncReason reason) {
+    if (!resync_due_) resync_due_ = reason;
+}
+
+void Reconciler::step() {
+    if (!listed_) return;
+    const Time now = now_();
+    if (!resync_due_ && ever_synced_ && now >= audit_at_) resync_due_ = ResyncReason::audit;
+    if (resync_due_) {
+        if (now >= resync_not_before_) return resync(now);
+    }
+    if (may_commit() && now >= commit_not_before_) commit_changes(now);
+}
+
+std::optional<Reconciler::Time> Reconciler::wake_at() const {
+    if (!listed_) return std::nullopt;
+    std::optional<Time> at;
+    const auto sooner = [&](Time time) { at = at ? std::min(*at, time) : time; };
+    if (resync_due_) sooner(resync_not_before_);
+    if (ever_synced_) sooner(audit_at_);
+    if (may_commit()) sooner(commit_not_before_);
+    return at;
+}
+
+void Reconciler::commit_changes(Time now) {
+    const nft::Batch batch = nft::order(table_, desired_.take_changes());
+    const Time received = *std::exchange(changed_since_, std::nullopt);
+    if (batch.empty()) return;
+    for (const nft::Batch& stage : nft::stages(batch)) {
+        // Not tied to a generation: the operations say what they expect, and others who commit to
+        // tables of their own are no reason to dump ours.
+        if (const auto done = kernel_.commit(stage, std::nullopt); !done) {
+            // The changes are taken; only a comparison knows now what is missing.
+            need_resync(ResyncReason::failure);
+            changed_since_ = received;
+            kernel_known_ = false;
+            return;
+        }
+    }
+    const Time done = now_();
+    commit_not_before_ = done + std::min(limits_.pause_factor * (done - now), limits_.pause_max);
+    observer_.committed({.operations = batch.ops.size(),
+                         .summary = nft::summarize(batch),
+                         .latency = done - received,
+                         .took = done - now});
+}
+
+void Reconciler::resync(Time now) {
+    const ResyncReason reason = *resync_due_;
+    desired_.take_changes();  // They are part of the whole, which is compared now.
+    const auto converged = nft::converge(kernel_, desired_.table());
+    const Time done = now_();
+    const Clock::duration took = done - now;
+    audit_at_ = done + std::max(limits_.audit_period, limits_.audit_factor * took);
+    if (!converged) {
+        kernel_known_ = false;
+        if (refuse_culprits(converged.error())) {
+            resync_not_before_ = done;  // Without them, at once.
+        } else {
+            fail(converged.error());
+        }
+        return;
+    }
+    resync_due_.reset();
+    kernel_known_ = true;
+    ever_synced_ = true;
+    retry_in_ = limits_.retry_min;
+    refusals_left_ = limits_.refusals_max;
+    resync_not_before_ = done + std::min(limits_.pause_factor * took, limits_.repair_pause_max);
+    const bool changed = !converged->batch.empty();
+    if (const auto received = std::exchange(changed_since_, std::nullopt); received && changed) {
+        observer_.committed({.operations = converged->batch.ops.size(),
+                             .summary = nft::summarize(converged->batch),
+                             .latency = done - *received,
+                             .took = took});
+    }
+    observer_.resynced({.reason = reason,
+                        .repaired = nft::summarize(converged->batch),
+                        .changed = changed,
+                        .dumps = converged->attempts,
+                        .rebuilt = converged->rebuilt,
+                        .took = took});
+}
+
+/// Which policies the refused operation comes from, they are refused. False when it was none: then
+/// the kernel's trouble is not with them.
+bool Reconciler::refuse_culprits(const nft::Error& error) {
+    if (error.code != nft::Errc::rejected && error.code != nft::Errc::full) return false;
+    bool any = false;
+    for (const ObjectName& policy : desired_.policies_behind(error.object)) {
+        if (refusals_left_ <= 0) break;
+        --refusals_left_;
+        desired_.refuse(policy);
+        observer_.refused(policy, error);
+        any = true;
+    }
+    return any;
+}
+
+void Reconciler::fail(const nft::Error& error) {
+    need_resync(ResyncReason::failure);
+    const auto wait = retry_in_;
+    resync_not_before_ = now_() + wait;
+    retry_in_ = std::min(2 * retry_in_, limits_.retry_max);
+    refusals_left_ = limits_.refusals_max;
+    observer_.failed(error, wait);
+}
+
+}  // namespace podfence

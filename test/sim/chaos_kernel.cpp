@@ -1,0 +1,51 @@
+#include "test/sim/chaos_kernel.hpp"
+
+#include <array>
+
+#include "nft/text.hpp"
+
+namespace podfence::test {
+
+namespace {
+
+using nft::Errc;
+
+constexpr std::array kFaults{
+    Errc::not_permitted, Errc::not_supported, Errc::not_found, Errc::exists,  Errc::busy,
+    Errc::stale,         Errc::interrupted,   Errc::overrun,   Errc::too_big, Errc::no_memory,
+    Errc::full,          Errc::rejected,      Errc::malformed, Errc::io};
+
+}  // namespace
+
+std::optional<nft::Error> ChaosKernel::fault() {
+    if (!random_.percent(fault_percent_)) return std::nullopt;
+    ++faults_;
+    return nft::Error{.code = random_.pick(kFaults), .doing = "simulate"};
+}
+
+nft::Result<nft::Snapshot> ChaosKernel::dump(const nft::TableId& table) {
+    if (auto error = fault()) return *error;
+    return kernel_.dump(table);
+}
+
+nft::Result<void> ChaosKernel::commit(const nft::Batch& batch,
+                                      std::optional<std::uint32_t> generation) {
+    for (std::size_t i = 0; i < batch.ops.size() && !curse_.empty(); ++i) {
+        const nft::Batch one{.table = batch.table, .ops = {batch.ops[i]}};
+        if (nft::to_text(one).find(curse_) != std::string::npos) {
+            return nft::Error{.code = Errc::rejected, .doing = "simulate", .op = i};
+        }
+    }
+    const auto error = fault();
+    // An answer is lost on the way back: what was asked has happened.
+    if (error && error->code != Errc::overrun) return *error;
+    auto done = kernel_.commit(batch, generation);
+    if (done) {
+        ++commits_;
+        if (on_commit_) on_commit_();
+    }
+    if (error) return *error;
+    return done;
+}
+
+}  // namespace podfence::test

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "nft/fake_kernel.hpp"
+#include "test/support/random.hpp"
+
+namespace podfence::test {
+
+/// The kernel in memory with everything that can go wrong between it and us: refusals, lost answers
+/// of commits that took effect, dumps that are disturbed, and content that it never takes.
+class ChaosKernel final : public nft::Kernel {
+  public:
+    explicit ChaosKernel(Random& random) : random_(random) {}
+
+    nft::Result<nft::Snapshot> dump(const nft::TableId& table) override;
+    nft::Result<void> commit(const nft::Batch& batch,
+                             std::optional<std::uint32_t> generation) override;
+
+    /// Of the next calls so many in a hundred fail.
+    void set_faults(unsigned percent) { fault_percent_ = percent; }
+    /// Whatever has this in its text is refused; empty: nothing.
+    void set_curse(std::string text) { curse_ = std::move(text); }
+    /// Called after every commit that took effect.
+    void on_commit(std::function<void()> then) { on_commit_ = std::move(then); }
+
+    /// Past all faults, for strangers and judges.
+    nft::FakeKernel& bare() { return kernel_; }
+    std::size_t commits() const { return commits_; }
+    std::size_t faults() const { return faults_; }
+
+  private:
+    std::optional<nft::Error> fault();
+
+    Random& random_;
+    nft::FakeKernel kernel_;
+    unsigned fault_percent_ = 0;
+    std::string curse_;
+    std::function<void()> on_commit_;
+    std::size_t commits_ = 0;
+    std::size_t faults_ = 0;
+};
+
+}  // namespace podfence::test

@@ -1,0 +1,267 @@
+#include "test/sim/world.hpp"
+
+#include <algorithm>
+
+#include "nft/text.hpp"
+#include "nft/walk.hpp"
+#include "test/support/judge.hpp"
+#include "test/support/random_table.hpp"
+
+namespace podfence::test {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr const char* kNode = "n1";
+constexpr std::size_t kFlowsPerCommit = 8;
+constexpr std::size_t kStepsMax = 10'000;
+/// Versions between two quiet points that are worth judging by; a quiet point comes first.
+constexpr std::size_t kVersionsMax = 12;
+
+bool passes(const nft::Table& table, const Flow& flow) {
+    return nft::walk(table, nft::Hook::forward, first_packet(flow)).accepted;
+}
+
+}  // namespace
+
+void SimulationTally::operator+=(const SimulationTally& other) {
+    events += other.events;
+    commits += other.commits;
+    faults += other.faults;
+    tampered += other.tampered;
+    crashes += other.crashes;
+    refused += other.refused;
+    verdicts += other.verdicts;
+    quiet += other.quiet;
+}
+
+World::World(std::uint64_t seed)
+    : seed_(seed),
+      generator_(seed),
+      random_(generator_.random()),
+      options_{.node = kNode},
+      kernel_(random_),
+      cluster_(generator_.cluster()) {
+    if (random_.percent(50)) {  // A previous run's, or somebody's.
+        nft::converge(kernel_.bare(), random_table(seed)).value();
+    }
+    tampered_ = true;  // What that enforces, or nothing at all, no version of the cluster wants.
+    kernel_.on_commit([this] { judge_commit(); });
+    start();
+}
+
+/// An agent begins with nothing but what the kernel holds.
+void World::start() {
+    const auto before = kernel_.bare().dump(options_.table).value();
+    desired_ = std::make_unique<Desired>(options_);
+    refused_.clear();
+    reconciler_ = std::make_unique<Reconciler>(
+        *desired_, options_.table, kernel_, *this, [this] { return now_; }, Reconciler::Limits{});
+    for (const auto& [name, ns] : cluster_.namespaces()) desired_->put(ns);
+    for (const auto& [name, policy] : cluster_.policies()) desired_->put(policy);
+    run_due();
+    for (const auto& [name, pod] : cluster_.pods()) desired_->put(pod);
+    reconciler_->changed(now_);
+    let_time_pass(seconds(5));
+    if (kernel_.bare().dump(options_.table).value().generation != before.generation) {
+        fail("wrote before everything was listed");
+    }
+    remember();
+    reconciler_->listed();
+    run_due();
+}
+
+std::string World::run(std::size_t events) {
+    quieten();
+    while (wrong_.empty() && tally_.events < events) something_happens();
+    if (wrong_.empty()) quieten();
+    tally_.commits = kernel_.commits();
+    tally_.faults = kernel_.faults();
+    return wrong_;
+}
+
+void World::something_happens() {
+    const std::size_t what = random_.below(1000);
+    if (what < 800) {
+        cluster_event();
+    } else if (what < 850) {
+        tamper();
+    } else if (what < 860) {
+        ++tally_.crashes;
+        start();
+    } else if (what < 870) {
+        kernel_.set_faults(static_cast<unsigned>(random_.pick(std::vector{0, 10, 50, 100})));
+    } else if (what < 875) {
+        curse();
+    } else if (what < 880) {
+        let_time_pass(std::chrono::hours(random_.between(1, 100)));
+    } else if (what < 900) {
+        quieten();
+    } else {
+        let_time_pass(std::chrono::microseconds(random_.between(1, 50'000)));
+    }
+    if (versions_.size() > kVersionsMax) quieten();
+    if (random_.percent(50)) run_due();
+}
+
+void World::cluster_event() {
+    const Event event = generator_.event(cluster_);
+    apply(cluster_, event);
+    ++tally_.events;
+    std::visit(
+        [this](const auto& e) {
+            using T = std::decay_t<decltype(e)>;
+            if constexpr (std::is_same_v<T, PodGone>) {
+                desired_->remove_pod(e.name);
+            } else if constexpr (std::is_same_v<T, NamespaceGone>) {
+                desired_->remove_namespace(e.name);
+            } else if constexpr (std::is_same_v<T, PolicyGone>) {
+                desired_->remove_policy(e.name);
+                std::erase(refused_, e.name);
+            } else {
+                desired_->put(e);
+                if constexpr (std::is_same_v<T, NetworkPolicy>) std::erase(refused_, e.name);
+            }
+        },
+        event);
+    reconciler_->changed(now_);
+    remember();
+}
+
+/// Somebody changes our table. We hear of it, or of something having been lost, or nothing at all
+/// until the next audit.
+void World::tamper() {
+    const auto table = kernel_.bare().dump(options_.table).value().table;
+    if (!table) return;
+    ++tally_.tampered;
+    tampered_ = true;
+    if (random_.percent(20)) {
+        nft::remove(kernel_.bare(), options_.table).value();
+    } else {
+        nft::converge(kernel_.bare(), changed_table(random_.below(1U << 30U), *table)).value();
+    }
+    const std::size_t heard = random_.below(3);
+    if (heard == 0) reconciler_->disturbed(ResyncReason::drift);
+    if (heard == 1) reconciler_->disturbed(ResyncReason::lost);
+}
+
+/// From now on the kernel does not take the rules of some policy.
+void World::curse() {
+    cursed_.clear();
+    if (!cluster_.policies().empty() && random_.percent(70)) {
+        auto policy = cluster_.policies().begin();
+        std::advance(policy,
+                     static_cast<std::ptrdiff_t>(random_.below(cluster_.policies().size())));
+        cursed_ =
+            "\"" + to_string(policy->first) + " " + random_.pick(std::vector{"in", "e"}) + "gress[";
+    }
+    kernel_.set_curse(cursed_);
+}
+
+void World::let_time_pass(Clock::duration duration) {
+    const Time until = now_ + duration;
+    // What is due on the way happens at its time, whatever the time that passes.
+    for (std::size_t i = 0; i < 20; ++i) {
+        const auto at = reconciler_->wake_at();
+        if (!at || *at > until) break;
+        now_ = std::max(now_, *at);
+        reconciler_->step();
+    }
+    now_ = std::max(now_, until);
+}
+
+void World::run_due() {
+    for (std::size_t i = 0; i < kStepsMax; ++i) {
+        const auto at = reconciler_->wake_at();
+        if (!at || *at > now_) return;
+        reconciler_->step();
+    }
+    fail("there is always something due: it spins");
+}
+
+/// Without faults and after enough time everything must have settled.
+void World::quieten() {
+    kernel_.set_faults(0);
+    if (tampered_ || random_.percent(10)) let_time_pass(std::chrono::hours(1));  // The audit.
+    for (std::size_t i = 0; i < 60 && wrong_.empty(); ++i) {
+        let_time_pass(seconds(1));
+    }
+    run_due();
+    if (wrong_.empty()) check_quiet();
+    versions_.clear();
+    tampered_ = false;
+    remember();
+}
+
+void World::check_quiet() {
+    ++tally_.quiet;
+    const nft::Table want = compile_all(enforced(cluster_), options_).table;
+    const auto have = kernel_.bare().dump(options_.table).value().table;
+    if (!reconciler_->in_sync()) return fail("all is quiet and it does not say so");
+    if (!(desired_->cluster() == cluster_)) return fail("it knows another cluster");
+    if (!have) return fail("the kernel has no table");
+    if (*have != want) {
+        fail("the kernel does not hold what is wanted\n--- wanted\n" + nft::to_text(want) +
+             "--- holds\n" + nft::to_text(*have));
+    }
+}
+
+/// What the kernel enforces now must be right for each packet by some version of the cluster.
+void World::judge_commit() {
+    if (tampered_ || versions_.empty() || !wrong_.empty()) return;
+    const auto table = kernel_.bare().dump(options_.table).value().table;
+    if (!table) return fail("a commit took the table away");
+    std::vector<nft::Table> allowed_tables;
+    for (const Cluster& version : versions_) {
+        allowed_tables.push_back(compile_all(version, options_).table);
+    }
+    const FlowGenerator flows(cluster_, generator_.options());
+    for (std::size_t i = 0; i < kFlowsPerCommit; ++i) {
+        const Flow flow = flows.next(random_);
+        const bool passed = passes(*table, flow);
+        ++tally_.verdicts;
+        const bool right = std::ranges::any_of(
+            allowed_tables, [&](const nft::Table& t) { return passes(t, flow) == passed; });
+        if (!right) {
+            return fail(std::string(passed ? "admits" : "denies") +
+                        " between two states what both " + (passed ? "deny: " : "admit: ") +
+                        to_string(flow));
+        }
+    }
+}
+
+/// Before a refusal it was without it, and after it is taken back it is still with it for a moment.
+void World::remember() {
+    versions_.push_back(enforced(cluster_));
+}
+
+void World::refused(const ObjectName& policy, const nft::Error&) {
+    ++tally_.refused;
+    refused_.push_back(policy);
+    remember();
+}
+
+/// The cluster as it is enforced: a refused policy isolates and allows nothing.
+Cluster World::enforced(const Cluster& cluster) const {
+    Cluster copy = cluster;
+    for (const ObjectName& name : refused_) {
+        const auto policy = copy.policies().find(name);
+        if (policy == copy.policies().end()) continue;
+        NetworkPolicy closed = policy->second;
+        closed.ingress_rules.clear();
+        closed.egress_rules.clear();
+        copy.put(closed);
+    }
+    return copy;
+}
+
+void World::fail(const std::string& what) {
+    if (wrong_.empty()) {
+        wrong_ = "seed " + std::to_string(seed_) + ", after " + std::to_string(tally_.events) +
+                 " events: " + what;
+    }
+}
+
+}  // namespace podfence::test
