@@ -96,6 +96,7 @@ std::string nearest(const std::string& typed, const std::vector<std::string>& kn
 std::string display_name(const CLI::Option& option);
 
 // Each command's file adds its own; main() lists them.
+void add_agent(CommandLine& line);
 void add_apply(CommandLine& line);
 void add_diff(CommandLine& line);
 void add_dump(CommandLine& line);

@@ -13,6 +13,7 @@ using namespace podfence::cmd;
 
 Exit run(int argc, char** argv, Terminal& terminal) {
     CommandLine line;
+    add_agent(line);
     add_apply(line);
     add_diff(line);
     add_dump(line);

@@ -1,5 +1,6 @@
 #include "controller/metrics.hpp"
 
+#include <initializer_list>
 #include <map>
 
 #include <prometheus/counter.h>
@@ -30,15 +31,21 @@ double unix_seconds(WallTime time) {
     return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
 
-/// A family of counters with one label whose values are bounded.
+/// A family of counters with one label whose values are bounded. Those that are known from the
+/// start are there from the start: a rate over a counter that appears with 1 misses the first.
 class LabelledCounter {
   public:
     LabelledCounter(prometheus::Registry& registry, const char* name, const char* help,
-                    const char* label)
+                    const char* label, std::initializer_list<const char*> values)
         : family_(prometheus::BuildCounter().Name(name).Help(help).Register(registry)),
-          label_(label) {}
+          label_(label) {
+        for (const char* value : values) counter(value);
+    }
 
-    void increment(std::string_view value) {
+    void increment(std::string_view value) { counter(value).Increment(); }
+
+  private:
+    prometheus::Counter& counter(std::string_view value) {
         auto found = counters_.find(value);
         if (found == counters_.end()) {
             const bool full = counters_.size() + 1 >= Metrics::kLabelValuesMax;
@@ -46,10 +53,9 @@ class LabelledCounter {
             found = counters_.try_emplace(name, nullptr).first;
             if (found->second == nullptr) found->second = &family_.Add({{label_, name}});
         }
-        found->second->Increment();
+        return *found->second;
     }
 
-  private:
     prometheus::Family<prometheus::Counter>& family_;
     std::string label_;
     std::map<std::string, prometheus::Counter*, std::less<>> counters_{};
@@ -85,14 +91,26 @@ struct Metrics::Families {
                                 "From compiling a batch to the kernel's answer.", kSeconds);
     Histogram& operations =
         histogram(registry, "podfence_commit_operations", "Operations in one batch.", kOperations);
-    LabelledCounter drift{registry, "podfence_drift_repaired_total",
-                          "Times the kernel's table was not as left, and was repaired.", "cause"};
-    LabelledCounter errors{registry, "podfence_errors_total", "Things that failed.", "kind"};
-    LabelledCounter restarts{registry, "podfence_api_restarts_total",
-                             "Lists and watches of the API server begun again.", "kind"};
-    LabelledCounter resyncs{registry, "podfence_resyncs_total",
+    LabelledCounter drift{registry,
+                          "podfence_drift_repaired_total",
+                          "Times the kernel's table was not as left, and was repaired.",
+                          "cause",
+                          {"drift", "lost", "failure", "audit"}};
+    LabelledCounter errors{registry,
+                           "podfence_errors_total",
+                           "Things that failed.",
+                           "kind",
+                           {"kernel", "refused", "policy", "input", "monitor"}};
+    LabelledCounter restarts{registry,
+                             "podfence_api_restarts_total",
+                             "Lists and watches of the API server begun again.",
+                             "kind",
+                             {"pods", "namespaces", "networkpolicies"}};
+    LabelledCounter resyncs{registry,
+                            "podfence_resyncs_total",
                             "Comparisons of the kernel's whole table with what is wanted.",
-                            "reason"};
+                            "reason",
+                            {"start", "drift", "lost", "failure", "audit"}};
     prometheus::Gauge& sets = gauge(registry, "podfence_sets", "Sets and maps in the table.");
     prometheus::Gauge& elements = gauge(registry, "podfence_elements", "Elements in these.");
     prometheus::Family<prometheus::Gauge>& objects =

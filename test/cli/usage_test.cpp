@@ -19,8 +19,8 @@ TEST_CASE("without a command the commands are listed on stderr", "[cli]") {
 
 TEST_CASE("every command has help with examples and exit status", "[cli]") {
     CHECK(run_podfence({"--help"}).status == 0);
-    for (const char* command : {"apply", "diff", "dump", "explain", "matrix", "status", "cleanup",
-                                "version", "completion", "help"}) {
+    for (const char* command : {"agent", "apply", "diff", "dump", "explain", "matrix", "status",
+                                "cleanup", "version", "completion", "help"}) {
         CAPTURE(command);
         const auto run = run_podfence({command, "--help"});
         CHECK(run.status == 0);

@@ -1,0 +1,150 @@
+// agent: the process of the DaemonSet.
+#include "controller/agent.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "cmd/agent_client.hpp"
+#include "cmd/cli11.hpp"
+#include "cmd/common_options.hpp"
+#include "cmd/input.hpp"
+#include "cmd/kernel_access.hpp"
+#include "controller/directory_source.hpp"
+#include "controller/kube_config.hpp"
+#include "controller/kubernetes_source.hpp"
+#include "podfence_version.hpp"
+
+namespace podfence::cmd {
+
+namespace {
+
+constexpr const char* kMetricsAddress = ":9469";
+
+struct AgentCommand {
+    std::vector<std::string> paths{};
+    AccessOptions access{};
+    RulesetOptions rules{};
+    std::string socket{};
+    std::string metrics_address = kMetricsAddress;
+    std::string log_format = "text";
+    std::string log_level = "info";
+};
+
+/// From files, or from the API server. Fails when it is not known how to reach it.
+Outcome<Agent::MakeSource> source_of(Terminal& terminal, const AgentCommand& command) {
+    if (!command.paths.empty()) {
+        return Agent::MakeSource([paths = command.paths](boost::asio::io_context& io, Sink& sink) {
+            return make_directory_source(io, paths, sink);
+        });
+    }
+    auto access = find_access(command.access, process_environment());
+    if (!access) {
+        terminal.error(to_string(access.error()));
+        terminal.hint(
+            "in a pod the service account says where the API server is; elsewhere give "
+            "--kubeconfig FILE, or manifests with -f");
+        return Exit::usage;
+    }
+    return Agent::MakeSource(
+        [access = *std::move(access)](boost::asio::io_context& io, Sink& sink) {
+            return Sourced<std::unique_ptr<Source>>(make_kubernetes_source(io, access, sink));
+        });
+}
+
+Exit refuse_to_listen(Terminal& terminal, const ListenError& error) {
+    terminal.error(error.message);
+    if (error.taken) {
+        terminal.hint("another agent runs on this node; `podfence status` says how it stands");
+    }
+    return Exit::failure;
+}
+
+Exit run_agent(Terminal& terminal, const AgentCommand& command) {
+    auto source = source_of(terminal, command);
+    if (!source) return source.error();
+    const CompileOptions rules = compile_options(command.rules, Input{});
+    auto kernel = nft::NetlinkKernel::open();
+    if (!kernel) return report(terminal, kernel.error());
+    // Whether we may at all is known before anything is promised.
+    if (const auto held = (*kernel)->dump(rules.table); !held) {
+        return report(terminal, held.error());
+    }
+    auto monitor = nft::Monitor::open(rules.table, (*kernel)->port());
+    if (!monitor) return report(terminal, monitor.error());
+    Log log({.format = *parse_log_format(command.log_format),
+             .level = *parse_log_level(command.log_level)});
+    Agent agent({.rules = rules,
+                 .version = kVersion,
+                 .socket_path = command.socket,
+                 .metrics_address = command.metrics_address},
+                **kernel, *monitor, log);
+    if (const auto followed = agent.follow(*source); !followed) {
+        terminal.error(to_string(followed.error()));
+        return Exit::usage;
+    }
+    if (const auto listening = agent.listen(); !listening) {
+        return refuse_to_listen(terminal, listening.error());
+    }
+    for (const std::string& text : bridge_warnings()) {
+        log.warning("pods of one bridge may not be judged", {{"problem", text}});
+    }
+    agent.run();
+    return Exit::fine;
+}
+
+}  // namespace
+
+void add_agent(CommandLine& line) {
+    auto options = std::make_shared<AgentCommand>();
+    CLI::App* command = line.add_command(
+        "agent",
+        {.summary = "Keep this node's rules right, from the API server or watched files",
+         .description =
+             "Follows the cluster's pods, namespaces and network policies and keeps the kernel "
+             "equal to what they say. Nothing is written before everything has been listed once: "
+             "what a previous run left goes on being enforced until then. What anybody else "
+             "changes in the tables of podfence is repaired at once. When it stops, the rules "
+             "stay; `podfence cleanup` removes them.",
+         .examples = {{"in a pod of the DaemonSet, as its service account", "podfence agent"},
+                      {"on a node without one",
+                       "podfence agent --kubeconfig /etc/podfence/kubeconfig --node worker-1"},
+                      {"from manifests, which may change",
+                       "podfence agent -f /etc/podfence/manifests --node worker-1"}},
+         .exits = {{0, "stopped by SIGTERM or SIGINT; the rules stay in the kernel"},
+                   {3, "the kernel refuses, a privilege is missing, or another agent runs here"}}},
+        [options](Terminal& terminal) { return run_agent(terminal, *options); });
+    line.takes_path(command
+                        ->add_option("-f,--filename", options->paths,
+                                     "Files and directories to follow instead of an API server")
+                        ->type_name("PATH")
+                        ->group("Source"));
+    line.takes_path(command
+                        ->add_option("--kubeconfig", options->access.kubeconfig,
+                                     "How to reach the API server (default: KUBECONFIG, then the "
+                                     "pod's service account)")
+                        ->type_name("FILE")
+                        ->group("Source"));
+    command
+        ->add_option("--context", options->access.context,
+                     "Of the kubeconfig, instead of its current one")
+        ->type_name("NAME")
+        ->group("Source");
+    add_ruleset_options(line, *command, options->rules);
+    add_socket_option(line, *command, options->socket);
+    command
+        ->add_option("--metrics-address", options->metrics_address,
+                     "Serve /metrics, /healthz and /readyz here; '' for none")
+        ->type_name("ADDRESS:PORT")
+        ->capture_default_str()
+        ->group("Service");
+    line.choices(command->add_option("--log-format", options->log_format, "Of the log on stderr")
+                     ->capture_default_str()
+                     ->group("Service"),
+                 {"text", "json"});
+    line.choices(command->add_option("--log-level", options->log_level, "What is logged, and above")
+                     ->capture_default_str()
+                     ->group("Service"),
+                 {"debug", "info", "warning", "error"});
+}
+
+}  // namespace podfence::cmd

@@ -1,0 +1,361 @@
+#include "controller/agent.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+#include <boost/asio/post.hpp>
+#include <unistd.h>
+
+#include "controller/status_sources.hpp"
+
+namespace podfence {
+
+namespace asio = boost::asio;
+
+namespace {
+
+std::chrono::microseconds in_us(Clock::duration duration) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(duration);
+}
+
+std::string text_of(const nft::BatchSummary& summary) {
+    std::string text;
+    const auto say = [&](std::size_t count, const char* what) {
+        if (count == 0) return;
+        text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + what;
+    };
+    if (summary.table_added) text = "table added";
+    say(summary.chains_added, "chains added");
+    say(summary.chains_replaced, "chains rewritten");
+    say(summary.chains_deleted, "chains deleted");
+    say(summary.sets_added, "sets added");
+    say(summary.sets_deleted, "sets deleted");
+    say(summary.elements_added, "elements added");
+    say(summary.elements_deleted, "elements deleted");
+    return text;
+}
+
+/// A set that is made or changed counts as what it holds.
+std::size_t operations_of(const nft::BatchSummary& summary) {
+    return summary.sets_added + summary.sets_deleted + summary.elements_added +
+           summary.elements_deleted + summary.chains_added + summary.chains_deleted +
+           summary.chains_replaced + summary.rules_added + (summary.table_added ? 1 : 0);
+}
+
+}  // namespace
+
+Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& monitor, Log& log)
+    : options_(std::move(options)),
+      monitor_(monitor),
+      log_(log),
+      io_(1),
+      desired_(options_.rules),
+      reconciler_(
+          desired_, options_.rules.table, kernel, *this, [] { return Clock::now(); },
+          Reconciler::Limits{}),
+      metrics_(options_.version),
+      api_(io_, *this, metrics_),
+      timer_(io_),
+      notices_(io_, ::dup(monitor.fd())),
+      signals_(io_, SIGTERM, SIGINT),
+      started_(std::chrono::system_clock::now()) {}
+
+Agent::~Agent() {
+    if (source_) source_->stop();
+}
+
+Sourced<void> Agent::follow(const MakeSource& make_source) {
+    auto source = make_source(io_, *this);
+    if (!source) return source.error();
+    source_ = *std::move(source);
+    return {};
+}
+
+ListenResult<void> Agent::listen() {
+    if (auto local = api_.listen_unix(options_.socket_path); !local) return local;
+    if (!options_.metrics_address.empty()) return api_.listen_tcp(options_.metrics_address);
+    return {};
+}
+
+void Agent::run() {
+    log_.info("started", {{"version", options_.version},
+                          {"node", options_.rules.node},
+                          {"source", source_->status().origin},
+                          {"socket", options_.socket_path}});
+    watch_signals();
+    watch_kernel();
+    source_->start();
+    io_.run();
+    log_.info("stopped; the rules stay in the kernel");
+}
+
+void Agent::watch_signals() {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+        if (error) return;
+        log_.info("stopping", {{"signal", signal}});
+        source_->stop();
+        api_.stop();
+        timer_.cancel();
+        notices_.cancel();
+        io_.stop();
+    });
+}
+
+// ---- the source -----------------------------------------------------------------------------
+
+void Agent::put(Object object, std::vector<Problem> problems) {
+    if (const auto* policy = std::get_if<NetworkPolicy>(&object)) {
+        refused_.erase(policy->name);
+        tell_problems(policy->name, problems);
+        if (problems.empty()) {
+            policy_problems_.erase(policy->name);
+        } else {
+            policy_problems_.insert_or_assign(policy->name, std::move(problems));
+        }
+    } else {
+        for (const auto& problem : problems) {
+            log_.warning("an object is in error", {{"problem", to_string(problem)}});
+        }
+    }
+    std::visit([this](auto&& value) { desired_.put(std::forward<decltype(value)>(value)); },
+               std::move(object));
+    changed();
+}
+
+void Agent::tell_problems(const ObjectName& policy, const std::vector<Problem>& problems) {
+    for (const auto& problem : problems) {
+        log_.warning("a policy is not enforced as written",
+                     {{"policy", to_string(policy)}, {"problem", to_string(problem)}});
+        metrics_.error("policy");
+    }
+}
+
+void Agent::remove(Kind kind, const ObjectName& name) {
+    switch (kind) {
+        case Kind::pod:
+            desired_.remove_pod(name);
+            break;
+        case Kind::ns:
+            desired_.remove_namespace(name.name);
+            break;
+        case Kind::policy:
+            desired_.remove_policy(name);
+            policy_problems_.erase(name);
+            refused_.erase(name);
+            break;
+    }
+    changed();
+}
+
+void Agent::listed(Kind kind) {
+    listed_[index_of(kind)] = true;
+    log_.info("listed", {{"kind", resource_name(kind)}});
+    if (std::ranges::all_of(listed_, [](bool one) { return one; })) reconciler_.listed();
+    schedule();
+}
+
+void Agent::trouble(Kind kind, const Trouble& trouble) {
+    // What afflicts all kinds, such as a server that is away, is told once.
+    const bool known = std::ranges::find(troubles_, trouble) != troubles_.end();
+    troubles_[index_of(kind)] = trouble;
+    metrics_.error("source-" + std::string(to_string(trouble.cause)));
+    metrics_.api_restarted(resource_name(kind));
+    api_.changed();
+    if (known) return;
+    log_.warning("cannot follow objects; what is enforced stays as it is",
+                 {{"kind", resource_name(kind)},
+                  {"cause", to_string(trouble.cause)},
+                  {"error", trouble.message},
+                  {"remedy", trouble.remedy}});
+}
+
+void Agent::recovered(Kind kind) {
+    troubles_[index_of(kind)].reset();
+    api_.changed();
+    if (std::ranges::any_of(troubles_, [](const auto& one) { return one.has_value(); })) return;
+    log_.info("follows all objects again");
+}
+
+void Agent::problems(std::vector<Problem> all) {
+    for (const auto& problem : all) {
+        log_.warning("the input is in error", {{"problem", to_string(problem)}});
+        metrics_.error("input");
+    }
+    input_problems_ = std::move(all);
+    api_.changed();
+}
+
+// ---- the kernel -----------------------------------------------------------------------------
+
+void Agent::changed() {
+    reconciler_.changed(Clock::now());
+    schedule();
+}
+
+/// Whatever else is ready in the io_context comes first: events that arrive together go into the
+/// kernel together.
+void Agent::schedule() {
+    if (scheduled_) return;
+    scheduled_ = true;
+    asio::post(io_, [this] { work(); });
+}
+
+void Agent::work() {
+    scheduled_ = false;
+    reconciler_.step();
+    note_sync();
+    const auto at = reconciler_.wake_at();
+    timer_.cancel();
+    if (!at) return;
+    if (*at <= Clock::now()) return schedule();
+    timer_.expires_at(*at);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) schedule();
+    });
+}
+
+void Agent::note_sync() {
+    const bool synced = reconciler_.in_sync();
+    if (synced == in_sync_since_.has_value()) return;
+    in_sync_since_ = synced ? std::optional(std::chrono::system_clock::now()) : std::nullopt;
+    if (synced) log_.info("in sync");
+    api_.changed();
+}
+
+void Agent::watch_kernel() {
+    notices_.async_wait(asio::posix::stream_descriptor::wait_read,
+                        [this](const boost::system::error_code& error) {
+                            if (error) return;
+                            read_notices();
+                            watch_kernel();
+                        });
+}
+
+void Agent::read_notices() {
+    const auto notices = monitor_.read();
+    if (!notices) {
+        log_.error("cannot watch the kernel", {{"error", to_string(notices.error())}});
+        metrics_.error("monitor");
+    }
+    if (!notices || notices->lost) reconciler_.disturbed(ResyncReason::lost);
+    if (notices && !notices->foreign.empty()) {
+        culprit_ = notices->foreign.back();
+        reconciler_.disturbed(ResyncReason::drift);
+    }
+    schedule();
+}
+
+void Agent::committed(const CommitReport& report) {
+    const CommitRecord record{.at = std::chrono::system_clock::now(),
+                              .operations = report.operations,
+                              .latency = in_us(report.latency),
+                              .took = in_us(report.took)};
+    ++table_revision_;
+    history_.add(record);
+    metrics_.committed(record);
+    log_.debug("committed", {{"changes", text_of(report.summary)},
+                             {"latency_us", std::int64_t{record.latency.count()}},
+                             {"took_us", std::int64_t{record.took.count()}}});
+    api_.changed();
+}
+
+void Agent::resynced(const ResyncReport& report) {
+    ResyncRecord record{.at = std::chrono::system_clock::now(),
+                        .reason = std::string(to_string(report.reason)),
+                        .operations = report.changed ? operations_of(report.repaired) : 0,
+                        .repaired = text_of(report.repaired),
+                        .took = in_us(report.took)};
+    if (report.reason == ResyncReason::drift) {
+        const auto culprit = std::exchange(culprit_, {});
+        record.culprit = culprit.process;
+        record.culprit_pid = culprit.pid;
+    }
+    failure_.reset();
+    ++table_revision_;
+    metrics_.resynced(record);
+    if (record.is_repair()) {
+        log_.warning("repaired what somebody else changed in our table",
+                     {{"cause", record.reason},
+                      {"process", record.culprit},
+                      {"pid", record.culprit_pid},
+                      {"repaired", record.repaired},
+                      {"took_us", std::int64_t{record.took.count()}}});
+    } else if (report.reason == ResyncReason::start) {
+        log_.info("enforcing", {{"pods", std::uint64_t{desired_.cluster().pods().size()}},
+                                {"policies", std::uint64_t{desired_.cluster().policies().size()}},
+                                {"changed", record.repaired},
+                                {"took_us", std::int64_t{record.took.count()}}});
+    }
+    history_.add(std::move(record));
+    api_.changed();
+}
+
+void Agent::failed(const nft::Error& error, Clock::duration retry_in) {
+    const auto now = std::chrono::system_clock::now();
+    if (!failure_) failure_ = KernelFailure{.error = {}, .since = now, .next_attempt = {}};
+    failure_->error = to_string(error);
+    failure_->next_attempt = now + std::chrono::duration_cast<WallTime::duration>(retry_in);
+    ++failure_->attempts;
+    metrics_.error("kernel");
+    log_.error(
+        "the kernel does not take the rules; it goes on enforcing what it has",
+        {{"error", failure_->error}, {"retry_ms", std::int64_t{in_us(retry_in).count() / 1000}}});
+    api_.changed();
+}
+
+void Agent::refused(const ObjectName& policy, const nft::Error& error) {
+    refused_.insert_or_assign(policy, to_string(error));
+    metrics_.error("refused");
+    log_.error("the kernel refuses a policy; its pods are denied what it would have allowed",
+               {{"policy", to_string(policy)}, {"error", to_string(error)}});
+    api_.changed();
+}
+
+// ---- the status -----------------------------------------------------------------------------
+
+AgentState Agent::state() const {
+    if (failure_) return AgentState::failing;
+    if (!reconciler_.ever_synced()) return AgentState::waiting;
+    return reconciler_.in_sync() ? AgentState::synced : AgentState::syncing;
+}
+
+AgentStatus Agent::status() const {
+    AgentStatus status{.version = options_.version,
+                       .node = options_.rules.node,
+                       .pid = ::getpid(),
+                       .netns = network_namespace(),
+                       .now = std::chrono::system_clock::now(),
+                       .started = started_,
+                       .state = state(),
+                       .in_sync_since = in_sync_since_,
+                       .ever_synced = reconciler_.ever_synced(),
+                       .failure = failure_,
+                       .history = history_,
+                       .rules = options_.rules};
+    if (source_) tell_source(source_->status(), status);
+    for (const auto& [name, error] : refused_) {
+        PolicyTrouble trouble{.policy = name, .refused_by_kernel = true};
+        trouble.problems.add({.object = "NetworkPolicy " + to_string(name), .message = error},
+                             kProblemsPerPolicyMax);
+        status.policies.add(std::move(trouble), kPoliciesInTroubleMax);
+    }
+    for (const auto& [name, problems] : policy_problems_) {
+        PolicyTrouble trouble{.policy = name};
+        for (const auto& problem : problems) trouble.problems.add(problem, kProblemsPerPolicyMax);
+        status.policies.add(std::move(trouble), kPoliciesInTroubleMax);
+    }
+    for (const auto& problem : input_problems_) status.input.add(problem, kInputProblemsMax);
+    const Cluster& cluster = desired_.cluster();
+    status.pods = survey_pods(cluster, options_.rules.node);
+    status.pods_known = cluster.pods().size();
+    status.namespaces_known = cluster.namespaces().size();
+    status.policies_known = cluster.policies().size();
+    if (!counts_ || counts_->first != table_revision_) {
+        counts_.emplace(table_revision_, count_table(desired_.table()));
+    }
+    status.table = counts_->second;
+    status.rss_bytes = resident_bytes();
+    return status;
+}
+
+}  // namespace podfence

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "controller/agent_view.hpp"
+#include "controller/local_api.hpp"
+#include "controller/log.hpp"
+#include "controller/metrics.hpp"
+#include "controller/reconciler.hpp"
+#include "controller/source.hpp"
+#include "nft/monitor.hpp"
+#include "nft/netlink_kernel.hpp"
+
+namespace podfence {
+
+/// Where the agent hears from, and where it is heard.
+struct AgentOptions {
+    CompileOptions rules{};
+    std::string version{};
+    std::string socket_path{};      ///< Of the local API.
+    std::string metrics_address{};  ///< "ADDRESS:PORT"; empty: no metrics and probes by TCP.
+};
+
+/// The DaemonSet's process: joins a source of objects, the desired ruleset, the reconciler and the
+/// kernel, and tells how they stand. One thread; everything happens in its io_context.
+class Agent final : private Sink, private ReconcilerObserver, private AgentView {
+  public:
+    /// Makes the source that tells `sink`.
+    using MakeSource =
+        std::function<Sourced<std::unique_ptr<Source>>(boost::asio::io_context&, Sink& sink)>;
+
+    /// Kernel, monitor and log are not owned.
+    Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& monitor, Log& log);
+    ~Agent() override;
+
+    /// What to hear from; once, before run(). Errors: the source's own.
+    Sourced<void> follow(const MakeSource& make_source);
+
+    /// Takes the local API's address: only one agent of a node gets it. Nothing else has happened
+    /// before.
+    ListenResult<void> listen();
+    /// Until SIGTERM or SIGINT. The rules stay in the kernel.
+    void run();
+
+  private:
+    // Of the source.
+    void put(Object object, std::vector<Problem> problems) override;
+    void remove(Kind kind, const ObjectName& name) override;
+    void listed(Kind kind) override;
+    void trouble(Kind kind, const Trouble& trouble) override;
+    void recovered(Kind kind) override;
+    void problems(std::vector<Problem> all) override;
+
+    // Of the reconciler.
+    void committed(const CommitReport& report) override;
+    void resynced(const ResyncReport& report) override;
+    void failed(const nft::Error& error, Clock::duration retry_in) override;
+    void refused(const ObjectName& policy, const nft::Error& error) override;
+
+    // For the local API.
+    AgentStatus status() const override;
+    bool in_sync() const override { return reconciler_.in_sync(); }
+    const Cluster& cluster() const override { return desired_.cluster(); }
+
+    void changed();
+    void schedule();
+    void work();
+    void watch_kernel();
+    void read_notices();
+    void watch_signals();
+    void note_sync();
+    void tell_problems(const ObjectName& policy, const std::vector<Problem>& problems);
+    AgentState state() const;
+
+    AgentOptions options_;
+    nft::Monitor& monitor_;
+    Log& log_;
+    boost::asio::io_context io_;
+    mutable Desired desired_;  ///< Settles when it is asked.
+    Reconciler reconciler_;
+    Metrics metrics_;
+    LocalApi api_;
+    std::unique_ptr<Source> source_;
+    boost::asio::steady_timer timer_;
+    boost::asio::posix::stream_descriptor notices_;
+    boost::asio::signal_set signals_;
+
+    bool scheduled_ = false;
+    std::array<bool, kKinds.size()> listed_{};
+    std::array<std::optional<Trouble>, kKinds.size()> troubles_{};
+    std::map<ObjectName, std::vector<Problem>> policy_problems_;
+    std::map<ObjectName, std::string> refused_;  ///< With what the kernel said.
+    std::vector<Problem> input_problems_;
+    nft::ForeignCommit culprit_{};  ///< The last stranger, until its doing is repaired.
+    AgentHistory history_;
+    std::optional<KernelFailure> failure_{};
+    WallTime started_;
+    std::optional<WallTime> in_sync_since_{};
+    /// The table's counts, as of so many commits and comparisons.
+    mutable std::optional<std::pair<std::uint64_t, TableCounts>> counts_{};
+    std::uint64_t table_revision_ = 0;
+};
+
+}  // namespace podfence
