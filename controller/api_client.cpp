@@ -13,7 +13,7 @@ namespace {
 namespace asio = boost::asio;
 
 /// A credential that expires this soon is renewed before it is used.
-constexpr std::int64_t kExpiryMargin_s = 10;
+constexpr std::int64_t kExpiryMarginSeconds = 10;
 
 void trim(std::string& text) {
     constexpr std::string_view kBlank = " \t\r\n";
@@ -62,7 +62,7 @@ asio::awaitable<Sourced<Credentials>> ApiClient::credentials() {
 asio::awaitable<Sourced<void>> ApiClient::run_plugin(std::string ca) {
     const auto usable = [this] {
         return plugged_ && (!plugged_->expires_s ||
-                            *plugged_->expires_s > std::time(nullptr) + kExpiryMargin_s);
+                            *plugged_->expires_s > std::time(nullptr) + kExpiryMarginSeconds);
     };
     if (plugin_runs_) {
         co_await plugin_done_.async_wait(asio::as_tuple(asio::use_awaitable));

@@ -39,16 +39,14 @@ void SelectorDecoder::labels(const Node& map, const std::string& field) {
     }
     for (const Node& label : map.children) {
         const std::string at = join_field(field, label.key);
-        if (label.key == kUnsureLabel && label.text == kUnknown) {
-            // What isolates pods of unknown labels, as an agent serves it.
-            out_.selector.requirements.push_back(
-                {.key = label.key, .op = SelectorOp::in, .values = {label.text}});
-        } else if (!is_label_key(label.key)) {
+        // What isolates pods of unknown labels, as an agent serves it.
+        const bool served = label.key == kUnsureLabel && label.text == kUnknown;
+        if (!served && !is_label_key(label.key)) {
             lose(label, at, "is no valid label key");
-        } else if (!label.is_string()) {
+        } else if (!served && !label.is_string()) {
             lose(label, at,
                  "is " + describe(label) + "; label values are strings, write it in quotes");
-        } else if (!is_label_value(label.text)) {
+        } else if (!served && !is_label_value(label.text)) {
             lose(label, at, quoted(label.text) + " is no valid label value");
         } else {
             out_.selector.requirements.push_back(

@@ -213,6 +213,7 @@ asio::awaitable<Sourced<ExecCredential>> run_exec_plugin(asio::any_io_executor e
     // Shared, because the timer may be about to fire when the process ends.
     const auto end = std::make_shared<asio::posix::stream_descriptor>(executor, ended);
     asio::steady_timer timer(executor, timeout);
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters): it is no coroutine.
     timer.async_wait([end](const boost::system::error_code& ec) {
         if (!ec) end->cancel();
     });

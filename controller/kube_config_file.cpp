@@ -103,13 +103,14 @@ class Config {
             if (entries == nullptr) continue;
             for (const Node& entry : entries->children) {
                 if (entry.string_at("name") != name) continue;
-                const std::string title = member + ' ' + podfence::quoted(name);
+                std::string title = member;
+                title.append(" ").append(podfence::quoted(name));
                 const Node* value = entry.get(member);
                 if (value != nullptr && value->is_map()) {
                     return Entry{.file = &file, .node = value, .title = title};
                 }
-                return at(file, entry.line, title + ": has no map \"" + member + '"',
-                          "see kubectl config view --raw");
+                title.append(": has no map ").append(podfence::quoted(member));
+                return at(file, entry.line, title, "see kubectl config view --raw");
             }
         }
         return input(names() + ": there is no " + member + ' ' + podfence::quoted(name),

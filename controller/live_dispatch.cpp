@@ -21,8 +21,8 @@ std::vector<nft::Element>& items(nft::Set& set) {
 }
 
 template <class Part, class Item>
-Part whole(nft::SetSpec spec, const std::map<Address, Item>& all) {
-    Part part{.spec = std::move(spec)};
+Part whole(const nft::SetSpec& spec, const std::map<Address, Item>& all) {
+    Part part{.spec = spec};
     for (const auto& [address, item] : all) items(part).push_back(item);
     return part;
 }

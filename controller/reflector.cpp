@@ -142,8 +142,8 @@ void Reflector::respond(Time now, unsigned code, std::optional<std::chrono::seco
             std::make_unique<ApiStream>([this](const ApiObject& object) { take_object(object); });
         return;
     }
-    stream_ = std::make_unique<ApiStream>(
-        [this](ApiEvent event) { return take_event(std::move(event)); });
+    stream_ =
+        std::make_unique<ApiStream>([this](const ApiEvent& event) { return take_event(event); });
     ++status_.watches;
     if (mode_ == Mode::watch) heal();
 }
@@ -236,7 +236,7 @@ void Reflector::forget_version(bool too_large) {
     paged_ = paged;
 }
 
-bool Reflector::take_event(ApiEvent event) {
+bool Reflector::take_event(const ApiEvent& event) {
     const Node& tree = event.object.tree;
     switch (event.type) {
         case ApiEvent::Type::unknown:

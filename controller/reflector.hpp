@@ -73,7 +73,7 @@ class Reflector {
     std::string watch_target();
     void start_list();
     void refuse(Time now, unsigned code, const ApiRefusal& refusal);
-    bool take_event(ApiEvent event);
+    bool take_event(const ApiEvent& event);
     bool take_bookmark(const Node& bookmark);
     void take_object(const ApiObject& object);
     void remove(const ObjectName& name);

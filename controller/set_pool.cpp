@@ -31,7 +31,8 @@ std::vector<SetRef> SetPool::write(const SetForm& form,
         std::sort(own.begin(), own.end());
         own.erase(std::unique(own.begin(), own.end()), own.end());
         const auto name = form.name(family, own.size());
-        nft::Set set{.spec = form.spec(family, own.size()), .elements = std::move(own)};
+        nft::SetSpec spec = form.spec(family, own.size());
+        nft::Set set{.spec = std::move(spec), .elements = std::move(own)};
         table_.sets.emplace(name, std::move(set));
         refs.push_back({.family = family, .name = name});
     }
