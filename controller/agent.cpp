@@ -253,9 +253,11 @@ void Agent::committed(const CommitReport& report) {
     ++table_revision_;
     history_.add(record);
     metrics_.committed(record);
-    log_.debug("committed", {{"changes", text_of(report.summary)},
-                             {"latency_us", std::int64_t{record.latency.count()}},
-                             {"took_us", std::int64_t{record.took.count()}}});
+    if (log_.enabled(LogLevel::debug)) {
+        log_.debug("committed", {{"changes", text_of(report.summary)},
+                                 {"latency_us", std::int64_t{record.latency.count()}},
+                                 {"took_us", std::int64_t{record.took.count()}}});
+    }
     api_.changed();
 }
 

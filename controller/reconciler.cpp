@@ -57,9 +57,7 @@ void Reconciler::step() {
     if (!listed_) return;
     const Time now = now_();
     if (!resync_due_ && ever_synced_ && now >= audit_at_) resync_due_ = ResyncReason::audit;
-    if (resync_due_) {
-        if (now >= resync_not_before_) return resync(now);
-    }
+    if (resync_due_ && now >= resync_not_before_) return resync(now);
     if (may_commit() && now >= commit_not_before_) commit_changes(now);
 }
 
@@ -119,14 +117,15 @@ void Reconciler::resync(Time now) {
     refusals_left_ = limits_.refusals_max;
     resync_not_before_ = done + std::min(limits_.pause_factor * took, limits_.repair_pause_max);
     const bool changed = !converged->batch.empty();
+    const nft::BatchSummary summary = nft::summarize(converged->batch);
     if (const auto received = std::exchange(changed_since_, std::nullopt); received && changed) {
         observer_.committed({.operations = converged->batch.ops.size(),
-                             .summary = nft::summarize(converged->batch),
+                             .summary = summary,
                              .latency = done - *received,
                              .took = took});
     }
     observer_.resynced({.reason = reason,
-                        .repaired = nft::summarize(converged->batch),
+                        .repaired = summary,
                         .changed = changed,
                         .dumps = converged->attempts,
                         .rebuilt = converged->rebuilt,
