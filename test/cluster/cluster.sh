@@ -34,6 +34,14 @@ in_node() {
     nsenter -t "$pid" --net --mount --uts --pid -- "${@:2}"
 }
 
+# busybox_into DIRECTORY: Debian's, with all its names, as the beginning of an image.
+busybox_into() {
+    local program
+    mkdir -p "$1/bin" "$1/tmp"
+    for program in $(/bin/busybox --list); do ln -s busybox "$1/bin/$program"; done
+    cp --remove-destination /bin/busybox "$1/bin/"
+}
+
 # cgroup v1 has a folder of a node for every controller, v2 has one.
 node_cgroups() {
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
@@ -41,17 +49,64 @@ node_cgroups() {
         return
     fi
     local controller
-    for controller in cpu cpuacct cpuset memory devices freezer blkio pids systemd hugetlb; do
+    for controller in cpu cpuacct cpuset memory devices freezer blkio pids systemd hugetlb unified; do
         [ ! -d "/sys/fs/cgroup/$controller" ] || echo "/sys/fs/cgroup/$controller/pfc-node$1"
     done
 }
 
-# await SECONDS WHAT COMMAND...: until the command succeeds.
+# await SECONDS WHAT COMMAND...: until the command succeeds. What is only to be seen by asking again.
 await() {
-    local limit=$((SECONDS + $1)) what=$2
+    local limit=$((SECONDS + $1)) what=$2 status
     shift 2
     until "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$limit" ] || die "$what: not in time; logs are in $state/log"
+        status=$?
+        # 3 is what cannot succeed any more, see die.
+        if [ "$status" -eq 3 ] || [ "$SECONDS" -ge "$limit" ]; then
+            die "$what: $([ "$status" -eq 3 ] && echo ended || echo 'not in time'); logs are in $state/log"
+        fi
         sleep 0.1
     done
+}
+
+# The rest is for trial and latency, which work on any cluster: KUBECONFIG's, else that of `up`.
+
+k() { if [ -n "${KUBECONFIG:-}" ]; then kubectl "$@"; else "$here/kubectl" "$@"; fi; }
+in_trial() { k -n podfence-trial "$@"; }
+
+# make_trial_images FOLDER: podfence.tar and podfence-trial.tar, from the release build.
+make_trial_images() {
+    local folder=$1
+    build_release podfence podfence_probe || exit 1
+    mkdir -p "$folder"
+    rm -rf "$folder/podfence-trial"
+    "$root/manifests/image" -o "$folder/podfence.tar"
+    "$root/manifests/image" --binary "$root/build/release/test/podfence_probe" \
+        --program podfence_probe --root "$folder/podfence-trial"
+    busybox_into "$folder/podfence-trial"
+    "$root/manifests/pack" "$folder/podfence-trial.tar" podfence-trial:latest \
+        "$folder/podfence-trial" /usr/bin/podfence_probe
+    rm -rf "$folder/podfence-trial"
+}
+
+# To the nodes of the cluster of `up`.
+give_trial_images() {
+    make_trial_images "$state/images"
+    "$here/image" "$state"/images/podfence{,-trial}.tar >/dev/null
+}
+
+# The pods of trial.yaml, all ready, and nothing of a former trial.
+start_trial() {
+    local app
+    k delete namespace podfence-trial --ignore-not-found --timeout=120s >/dev/null
+    k apply -f "$here/trial.yaml" >/dev/null
+    for app in server friend stranger; do
+        in_trial rollout status "deploy/$app" --timeout=120s >/dev/null || die "no pod of $app"
+    done
+}
+end_trial() { k delete namespace podfence-trial --timeout=120s >/dev/null; }
+
+# addresses_of APP: of all families, of all its pods that are to stay.
+addresses_of() {
+    in_trial get pods -l "app=$1" -o go-template='{{range .items}}{{if not .metadata.deletionTimestamp}}
+        {{- range .status.podIPs}}{{.ip}} {{end}}{{end}}{{end}}'
 }

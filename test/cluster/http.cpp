@@ -82,12 +82,15 @@ class Http::Connection {
 
 Http::Http(const NetNs& ns, std::string address, std::uint16_t port, std::string ca_file)
     : ns_(&ns), address_(std::move(address)), port_(port), ca_file_(std::move(ca_file)) {}
+Http::Http(std::string address, std::uint16_t port, std::string ca_file)
+    : address_(std::move(address)), port_(port), ca_file_(std::move(ca_file)) {}
 Http::Http(Http&&) noexcept = default;
 Http::~Http() = default;
 
 std::optional<HttpResponse> Http::ask(const HttpRequest& request,
                                       std::chrono::milliseconds timeout) {
-    const Stay stay = ns_->enter();
+    std::optional<Stay> stay;
+    if (ns_ != nullptr) stay.emplace(ns_->fd());
     const auto failed = [&](const error_code& error) {
         error_ = error.message();
         connection_.reset();

@@ -27,6 +27,8 @@ class Http {
   public:
     /// `ca_file`: whom to trust; "": plain HTTP. Connects from inside `ns`, which must live on.
     Http(const NetNs& ns, std::string address, std::uint16_t port, std::string ca_file = {});
+    /// The same from where the caller is.
+    Http(std::string address, std::uint16_t port, std::string ca_file = {});
     Http(Http&&) noexcept;
     ~Http();
 
@@ -39,7 +41,7 @@ class Http {
   private:
     class Connection;
 
-    const NetNs* ns_;
+    const NetNs* ns_ = nullptr;
     std::string address_;
     std::uint16_t port_;
     std::string ca_file_;

@@ -16,7 +16,7 @@ import (
 func init() {
 	commands["kube-controller-manager"] = manager.NewControllerManagerCommand
 	commands["kube-proxy"] = proxy.NewProxyCommand
-	commands["kube-scheduler"] = scheduler.NewSchedulerCommand
+	commands["kube-scheduler"] = func() *cobra.Command { return scheduler.NewSchedulerCommand() }
 	commands["kubelet"] = func() *cobra.Command {
 		return kubelet.NewKubeletCommand(context.Background())
 	}
