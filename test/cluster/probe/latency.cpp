@@ -183,7 +183,7 @@ int latency(const Endpoint& target, const std::string& selector, int rounds) {
         meter.rest(false);
         meter.allow(name, deleted);
     }
-    // The API server's own answer is the floor: nobody can be told before it has stored the change.
+    // The API server's own answer is the floor: both follow when etcd has written the change.
     bench::Report table(bench::Report::Form::table, true);
     table.start();
     report(table, "policy created -> connection denied", created);
