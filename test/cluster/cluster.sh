@@ -10,13 +10,17 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../support/setup.sh"
 state=${PODFENCE_CLUSTER:-/var/tmp/podfence-cluster}
 
+# shellcheck disable=SC2034  # used by those who source this
 control4=10.245.0.1 control6=fd00:10:245::1
+# shellcheck disable=SC2034
 server=https://$control4:6443
 node4() { echo "10.245.0.1$1"; }
 node6() { echo "fd00:10:245::1$1"; }
 pods4() { echo "10.244.$1.0/24"; }
 pods6() { echo "fd00:10:244:$1::/64"; }
+# shellcheck disable=SC2034
 services=10.96.0.0/16,fd00:10:96::/112 service4=10.96.0.1
+# shellcheck disable=SC2034
 pods=10.244.0.0/16,fd00:10:244::/56
 
 # numbers of the nodes that are up
