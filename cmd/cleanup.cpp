@@ -9,6 +9,7 @@
 #include "cmd/common_options.hpp"
 #include "cmd/kernel_access.hpp"
 #include "nft/converge.hpp"
+#include "nft/table_counts.hpp"
 #include "nft/text.hpp"
 
 namespace podfence::cmd {
@@ -24,19 +25,12 @@ struct CleanupOptions {
 /// What one of our tables held before it was removed.
 struct Removed {
     std::string name;
-    std::size_t chains = 0;
-    std::size_t sets = 0;
-    std::size_t elements = 0;
+    nft::TableCounts counts;
 };
 
 Removed contents_of(const nft::Table& table) {
     const char* family = table.id.family == nft::TableFamily::inet ? "inet " : "netdev ";
-    Removed removed{.name = family + table.id.name,
-                    .chains = table.chains.size(),
-                    .sets = table.sets.size() + table.maps.size()};
-    for (const auto& [name, set] : table.sets) removed.elements += set.elements.size();
-    for (const auto& [name, map] : table.maps) removed.elements += map.entries.size();
-    return removed;
+    return {.name = family + table.id.name, .counts = nft::count(table)};
 }
 
 void print_text(Terminal& terminal, const std::vector<Removed>& tables, bool dry_run) {
@@ -44,8 +38,9 @@ void print_text(Terminal& terminal, const std::vector<Removed>& tables, bool dry
     if (tables.empty()) out.line("nothing to remove: the kernel holds no table of podfence");
     for (const Removed& table : tables) {
         out.line((dry_run ? "would remove table " : "removed table ") + table.name + ": " +
-                 count_of(table.chains, "chain") + ", " + count_of(table.sets, "set") + ", " +
-                 count_of(table.elements, "element"));
+                 count_of(table.counts.chains, "chain") + ", " +
+                 count_of(table.counts.sets, "set") + ", " +
+                 count_of(table.counts.elements, "element"));
     }
 }
 
@@ -53,9 +48,9 @@ void print_json(Terminal& terminal, const std::vector<Removed>& tables, bool dry
     boost::json::array list;
     for (const Removed& table : tables) {
         list.push_back({{"table", table.name},
-                        {"chains", table.chains},
-                        {"sets", table.sets},
-                        {"elements", table.elements}});
+                        {"chains", table.counts.chains},
+                        {"sets", table.counts.sets},
+                        {"elements", table.counts.elements}});
     }
     terminal.out.json({{"dry_run", dry_run}, {"removed", std::move(list)}});
 }

@@ -250,7 +250,6 @@ void Agent::committed(const CommitReport& report) {
                               .operations = report.operations,
                               .latency = in_us(report.latency),
                               .took = in_us(report.took)};
-    ++table_revision_;
     history_.add(record);
     metrics_.committed(record);
     if (log_.enabled(LogLevel::debug)) {
@@ -273,7 +272,6 @@ void Agent::resynced(const ResyncReport& report) {
         record.culprit_pid = culprit.pid;
     }
     failure_.reset();
-    ++table_revision_;
     metrics_.resynced(record);
     if (record.is_repair()) {
         log_.warning("repaired what somebody else changed in our table",
@@ -348,14 +346,11 @@ AgentStatus Agent::status() const {
     }
     for (const auto& problem : input_problems_) status.input.add(problem, kInputProblemsMax);
     const Cluster& cluster = desired_.cluster();
-    status.pods = survey_pods(cluster, options_.rules.node);
+    status.pods = survey_pods(cluster, desired_.own_pods());
     status.pods_known = cluster.pods().size();
     status.namespaces_known = cluster.namespaces().size();
     status.policies_known = cluster.policies().size();
-    if (!counts_ || counts_->first != table_revision_) {
-        counts_.emplace(table_revision_, count_table(desired_.table()));
-    }
-    status.table = counts_->second;
+    if (reconciler_.ever_synced()) status.table = desired_.counts();
     status.rss_bytes = resident_bytes();
     return status;
 }

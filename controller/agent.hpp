@@ -87,7 +87,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     nft::Monitor& monitor_;
     Log& log_;
     boost::asio::io_context io_;
-    mutable Desired desired_;  ///< Settles when it is asked.
+    Desired desired_;
     Reconciler reconciler_;
     Metrics metrics_;
     LocalApi api_;
@@ -107,9 +107,6 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     std::optional<KernelFailure> failure_{};
     WallTime started_;
     std::optional<WallTime> in_sync_since_{};
-    /// The table's counts, as of so many commits and comparisons.
-    mutable std::optional<std::pair<std::uint64_t, TableCounts>> counts_{};
-    std::uint64_t table_revision_ = 0;
 };
 
 }  // namespace podfence

@@ -47,6 +47,11 @@ void Desired::put(Pod pod) {
         addresses.insert(addresses.end(), known->addresses.begin(), known->addresses.end());
     }
     if (is_ours(known) || is_ours(&pod)) touched_.insert(name);
+    if (is_ours(&pod)) {
+        own_pods_.insert(name);
+    } else if (is_ours(known)) {
+        own_pods_.erase(name);
+    }
     touch_holders(addresses);
     cluster_.put(std::move(pod));
     update_holders(addresses);
@@ -56,7 +61,10 @@ void Desired::remove_pod(const ObjectName& name) {
     const Pod* known = cluster_.find_pod(name);
     if (known == nullptr) return;
     const auto addresses = known->addresses;
-    if (is_ours(known)) touched_.insert(name);
+    if (is_ours(known)) {
+        own_pods_.erase(name);
+        touched_.insert(name);
+    }
     cluster_.remove_pod(name);
     update_holders(addresses);
 }
@@ -194,6 +202,11 @@ nft::Table Desired::table() {
     dispatch_.write(table);
     classes_.write(table);
     return table;
+}
+
+nft::TableCounts Desired::counts() const {
+    auto counts = dispatch_.counts();
+    return counts += classes_.counts();
 }
 
 std::vector<nft::Op> Desired::take_changes() {

@@ -49,6 +49,11 @@ class Desired {
     }
     /// All of it as it is now, whether told by take_changes() or not.
     nft::Table table();
+    /// How large the table was when take_changes() or table() was called last, but for elements of
+    /// pods that came or went since. Not in proportion to anything.
+    nft::TableCounts counts() const;
+    /// The pods of this node, finished ones and those on its network included.
+    const std::set<ObjectName>& own_pods() const { return own_pods_; }
 
   private:
     /// What a local pod has in the table.
@@ -71,6 +76,7 @@ class Desired {
     Cluster cluster_;
     LiveClasses classes_;
     LiveDispatch dispatch_;
+    std::set<ObjectName> own_pods_;
     std::map<ObjectName, LocalPod> local_pods_;
     /// What stands for refused policies: the same without rules.
     std::map<ObjectName, NetworkPolicy> refused_;

@@ -88,6 +88,14 @@ void LiveClasses::write(nft::Table& table) const {
     sets_.write(table);
 }
 
+nft::TableCounts LiveClasses::counts() const {
+    auto counts = sets_.counts();
+    return counts += {.chains = chains_.now().size(),
+                      .rules = chains_.items(),
+                      .sets = maps_.now().size() + constant_sets_.now().size(),
+                      .elements = maps_.items() + constant_sets_.items()};
+}
+
 void LiveClasses::tell(Difference& difference) {
     chains_.tell(difference.before.chains, difference.now.chains);
     maps_.tell(difference.before.maps, difference.now.maps);

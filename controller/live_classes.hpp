@@ -42,6 +42,7 @@ class LiveClasses {
     /// Compiles what is stale and drops what is not used.
     void settle();
     void write(nft::Table& table) const;
+    nft::TableCounts counts() const;
     void tell(Difference& difference);
     /// The policies of the classes that use this chain, map or set.
     std::set<ObjectName> policies_behind(const std::string& object) const;

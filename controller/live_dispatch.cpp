@@ -53,6 +53,12 @@ void tell_items(Tracked<Address, Item>& tracked, const std::optional<Sized>& was
 
 }  // namespace
 
+LiveDispatch::LiveDispatch(const CompileOptions& options) : options_(options) {
+    nft::Table frame;
+    add_frame(options_, {}, frame);
+    frame_ = nft::count(frame);
+}
+
 void LiveDispatch::put(const Address& address, const ObjectName& pod,
                        const PerDirection<std::string>& chains) {
     for (const auto direction : kDirections) {
@@ -72,7 +78,7 @@ void LiveDispatch::erase(const Address& address) {
     hairpins_[index(address.family())].erase(address);
 }
 
-FrameCounts LiveDispatch::counts() const {
+FrameCounts LiveDispatch::isolated() const {
     FrameCounts counts;
     for (const auto family : kFamilies) {
         for (const auto direction : kDirections) {
@@ -85,7 +91,7 @@ FrameCounts LiveDispatch::counts() const {
 }
 
 void LiveDispatch::write(nft::Table& table) const {
-    const auto counts = this->counts();
+    const auto counts = isolated();
     add_frame(options_, counts, table);
     for (const auto family : kFamilies) {
         for (const auto direction : kDirections) {
@@ -99,8 +105,20 @@ void LiveDispatch::write(nft::Table& table) const {
     }
 }
 
+nft::TableCounts LiveDispatch::counts() const {
+    auto counts = frame_;
+    for (const auto family : kFamilies) {
+        for (const auto direction : kDirections) {
+            counts +=
+                {.sets = 1, .elements = entries_[index(direction)][index(family)].now().size()};
+        }
+        counts += {.sets = 1, .elements = hairpins_[index(family)].now().size()};
+    }
+    return counts;
+}
+
 void LiveDispatch::tell(Difference& difference) {
-    const auto counts = this->counts();
+    const auto counts = isolated();
     const auto sized = [&](const FrameCounts& of, Direction direction, nft::Family family) {
         const auto count = of.dispatched[index(direction)][index(family)];
         return Sized{dispatch_name(direction, family, count), dispatch_spec(family, count)};

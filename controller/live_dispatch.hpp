@@ -6,13 +6,14 @@
 #include "controller/live_set.hpp"
 #include "controller/node_frame.hpp"
 #include "controller/tracked.hpp"
+#include "nft/table_counts.hpp"
 
 namespace podfence {
 
 /// The frame of the node's table and the isolated addresses in it.
 class LiveDispatch {
   public:
-    explicit LiveDispatch(const CompileOptions& options) : options_(options) {}
+    explicit LiveDispatch(const CompileOptions& options);
 
     /// The pod that holds the address is isolated: by direction, the chain that judges it; empty:
     /// not in this direction.
@@ -21,12 +22,14 @@ class LiveDispatch {
     void erase(const Address& address);
 
     void write(nft::Table& table) const;
+    nft::TableCounts counts() const;
     void tell(Difference& difference);
 
   private:
-    FrameCounts counts() const;
+    FrameCounts isolated() const;
 
     const CompileOptions& options_;
+    nft::TableCounts frame_;  ///< Of the frame alone, however many pods are isolated.
     PerDirection<PerFamily<Tracked<Address, nft::MapEntry>>> entries_;
     PerFamily<Tracked<Address, nft::Element>> hairpins_;
     std::optional<FrameCounts> told_;  ///< None: never.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 #include "controller/sorted.hpp"
@@ -95,6 +96,10 @@ void LiveSet::toggle(const LiveEntry& entry, bool now) {
     if (!told_) return;
     const auto [known, added] = toggled_.try_emplace(entry, now);
     if (!added) toggled_.erase(known);  // There and back.
+}
+
+std::size_t LiveSet::size() const {
+    return std::accumulate(count_.begin(), count_.end(), std::size_t{0});
 }
 
 nft::Element LiveSet::element(const LiveEntry& entry) const {

@@ -70,6 +70,8 @@ class LiveSet {
     Effect changed(const Address& address, const Side& before, const Side& after);
 
     std::string name(nft::Family family) const { return form_.name(family, count_[index(family)]); }
+    /// Elements of both families.
+    std::size_t size() const;
     /// All addresses, of a set without ports.
     std::vector<nft::Range> ranges() const;
     void write(nft::Table& table) const;

@@ -26,8 +26,10 @@ void LiveSets::changed(const Address& address, const Side& before, const Side& a
     std::sort(affected_.begin(), affected_.end());
     affected_.erase(std::unique(affected_.begin(), affected_.end()), affected_.end());
     for (auto* set : affected_) {
+        const auto elements = set->size();
         const auto effect = set->changed(address, before, after);
         if (effect == LiveSet::Effect::none) continue;
+        if (is_written(*set)) counts_.elements += set->size() - elements;  // Modulo 2^64.
         touch(*set);
         const bool watched = set->definition().kind == Kind::watched;
         if (set->stale || (!watched && effect != LiveSet::Effect::capacity)) continue;
@@ -72,9 +74,26 @@ std::vector<LiveTarget> LiveSets::targets_of(const LiveDefinition& definition) {
     return targets;
 }
 
+bool LiveSets::is_written(const LiveSet& set) {
+    return set.users > 0 && set.definition().kind != Kind::watched;
+}
+
+void LiveSets::acquire(LiveSet& set) {
+    if (set.users++ > 0) return;
+    touch(set);
+    if (!is_written(set)) return;
+    counts_.sets += kFamilies.size();
+    counts_.elements += set.size();
+}
+
 void LiveSets::release(LiveSet& set) {
     PODFENCE_CHECK(set.users > 0);
-    if (--set.users == 0) touch(set);
+    const bool written = is_written(set);
+    if (--set.users > 0) return;
+    touch(set);
+    if (!written) return;
+    counts_.sets -= kFamilies.size();
+    counts_.elements -= set.size();
 }
 
 void LiveSets::forget(LiveSet& set) {
@@ -88,7 +107,7 @@ void LiveSets::forget(LiveSet& set) {
 
 void LiveSets::write(nft::Table& table) const {
     for (const auto& [definition, set] : sets_) {
-        if (set.users > 0 && definition.kind != Kind::watched) set.write(table);
+        if (is_written(set)) set.write(table);
     }
 }
 
@@ -134,7 +153,7 @@ std::vector<SetRef> ClassSets::block_sets(const std::vector<IpBlock>& blocks) {
 
 std::vector<SetRef> ClassSets::use(LiveSet& set) {
     if (!contains(used_, &set)) {
-        if (set.users++ == 0) live_.touch(set);
+        live_.acquire(set);
         insert(used_, &set);
     }
     std::vector<SetRef> refs;

@@ -7,6 +7,7 @@
 #include "controller/live_index.hpp"
 #include "controller/live_set.hpp"
 #include "controller/sets.hpp"
+#include "nft/table_counts.hpp"
 
 namespace podfence {
 
@@ -20,6 +21,7 @@ class LiveSets final : public LiveIndex::Listener {
 
     LiveIndex& pods() { return index_; }
 
+    void acquire(LiveSet& set);
     void release(LiveSet& set);
 
     /// Whether some set's `stale` is set; whoever looks at that clears it.
@@ -27,6 +29,7 @@ class LiveSets final : public LiveIndex::Listener {
     void clear_stale();
 
     void write(nft::Table& table) const;
+    nft::TableCounts counts() const { return counts_; }
     /// Adds what changed since it was asked last, and forgets sets that nobody uses any more: until
     /// then they are kept, since they are often asked for again.
     void tell(Difference& difference);
@@ -40,12 +43,15 @@ class LiveSets final : public LiveIndex::Listener {
     void changed(const Address& address, const Side& before, const Side& after) override;
     void touch(LiveSet& set);
     void forget(LiveSet& set);
+    /// Whether it stands in the table.
+    static bool is_written(const LiveSet& set);
 
     LiveIndex index_;
     std::map<LiveDefinition, LiveSet> sets_;
     std::vector<LiveSet*> stale_;
     std::vector<LiveSet*> touched_;
     std::vector<LiveSet*> affected_;  ///< Scratch of `changed`.
+    nft::TableCounts counts_;         ///< Of those that stand in the table.
 };
 
 /// The sets of one class while it is compiled. Pods' sets are shared and live; blocks are constant

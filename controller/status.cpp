@@ -49,12 +49,9 @@ std::string waiting_summary(const AgentStatus& status) {
 }
 
 bool is_isolated(const Cluster& cluster, const Pod& pod) {
-    const auto& policies = cluster.policies();
-    for (auto entry = policies.lower_bound(ObjectName{.ns = pod.name.ns, .name = ""});
-         entry != policies.end() && entry->first.ns == pod.name.ns; ++entry) {
-        if (matches(entry->second.pods, pod.labels)) return true;
-    }
-    return false;
+    return std::ranges::any_of(cluster.policies_of(pod.name.ns), [&](const auto& entry) {
+        return matches(entry.second.pods, pod.labels);
+    });
 }
 
 /// Why policies cannot judge the pod; "" when they can.
@@ -123,28 +120,21 @@ std::string AgentStatus::summary() const {
     return "";
 }
 
-PodSurvey survey_pods(const Cluster& cluster, std::string_view node) {
+PodSurvey survey_pods(const Cluster& cluster, const std::set<ObjectName>& pods) {
     PodSurvey survey;
-    for (const auto& [name, pod] : cluster.pods()) {
-        if (pod.node != node || pod.phase == PodPhase::succeeded || pod.phase == PodPhase::failed) {
+    for (const auto& name : pods) {
+        const Pod* pod = cluster.find_pod(name);
+        if (pod == nullptr || pod->phase == PodPhase::succeeded || pod->phase == PodPhase::failed) {
             continue;
         }
-        if (!pod.host_network) {
+        if (!pod->host_network) {
             ++survey.local;
-            if (is_isolated(cluster, pod)) ++survey.isolated;
+            if (is_isolated(cluster, *pod)) ++survey.isolated;
         }
-        PodTrouble trouble = trouble_of(cluster, pod);
+        PodTrouble trouble = trouble_of(cluster, *pod);
         if (!trouble.reason.empty()) survey.unenforced.add(std::move(trouble), kPodsInTroubleMax);
     }
     return survey;
-}
-
-TableCounts count_table(const nft::Table& table) {
-    TableCounts counts{.chains = table.chains.size(),
-                       .sets = table.sets.size() + table.maps.size()};
-    for (const auto& [name, set] : table.sets) counts.elements += set.elements.size();
-    for (const auto& [name, map] : table.maps) counts.elements += map.entries.size();
-    return counts;
 }
 
 WallTime wall_time(std::chrono::steady_clock::time_point time) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "controller/cluster.hpp"
 #include "controller/compile.hpp"
 #include "controller/problem.hpp"
+#include "nft/table_counts.hpp"
 
 /// How the agent stands, as a value: what `podfence status`, readiness and metrics are made from.
 /// Every list in it is bounded and says what it left out.
@@ -111,12 +113,6 @@ struct PodSurvey {
     Bounded<PodTrouble> unenforced{};
 };
 
-struct TableCounts {
-    std::size_t chains = 0;
-    std::size_t sets = 0;      ///< Maps included.
-    std::size_t elements = 0;  ///< Of sets and maps.
-};
-
 /// Things that happened since the start. The lists hold the last ones, newest last.
 struct AgentHistory {
     static constexpr std::size_t kKept = 16;
@@ -153,7 +149,7 @@ struct AgentStatus {
         input{};  ///< What is wrong with the input as such: a file that cannot be read.
     PodSurvey pods{};
     std::size_t pods_known = 0, namespaces_known = 0, policies_known = 0;
-    TableCounts table{};
+    nft::TableCounts table{};  ///< Of the last ruleset that was wanted; nothing before the first.
     std::size_t rss_bytes = 0;
     CompileOptions rules{};  ///< What the operator chose; commands that ask the agent use the same.
 
@@ -172,11 +168,8 @@ inline constexpr std::size_t kPodsInTroubleMax = 200;
 /// whose unit ends the name.
 boost::json::object to_json(const AgentStatus& status);
 
-/// Which pods are on the node, which of them policies isolate, which policies cannot judge. Walks
-/// all pods once: some milliseconds in a large cluster, for those who ask.
-PodSurvey survey_pods(const Cluster& cluster, std::string_view node);
-
-TableCounts count_table(const nft::Table& table);
+/// Of the node's pods, all of which are given: which policies isolate, which policies cannot judge.
+PodSurvey survey_pods(const Cluster& cluster, const std::set<ObjectName>& pods);
 
 /// A steady time as wall-clock time, by what both clocks say now.
 WallTime wall_time(std::chrono::steady_clock::time_point time);

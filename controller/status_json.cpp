@@ -164,6 +164,7 @@ json::object to_json(const AgentStatus& status) {
                          {"namespaces", status.namespaces_known},
                          {"networkpolicies", status.policies_known}};
     object["table"] = {{"chains", status.table.chains},
+                       {"rules", status.table.rules},
                        {"sets", status.table.sets},
                        {"elements", status.table.elements}};
     object["rules"] = rules_json(status.rules);

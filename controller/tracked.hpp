@@ -1,11 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "nft/error.hpp"
+#include "nft/ruleset.hpp"
 
 namespace podfence {
 
@@ -64,13 +66,29 @@ class Tracked {
     std::map<Key, std::optional<Value>> before_;
 };
 
+inline std::size_t items_in(const nft::Chain& chain) {
+    return chain.rules.size();
+}
+inline std::size_t items_in(const nft::Map& map) {
+    return map.entries.size();
+}
+inline std::size_t items_in(const nft::Set& set) {
+    return set.elements.size();
+}
+
 /// Parts of the table by name, each kept as long as somebody uses it. Whoever puts a part under a
 /// name that is in use means the same thing: the last who puts it is right.
 template <class Value>
 class SharedParts {
   public:
     const std::map<std::string, Value>& now() const { return parts_.now(); }
+    /// Rules, entries or elements of all parts together.
+    std::size_t items() const { return items_; }
     void use(const std::string& name, Value value) {
+        if (const auto known = now().find(name); known != now().end()) {
+            items_ -= items_in(known->second);
+        }
+        items_ += items_in(value);
         parts_.put(name, std::move(value));
         ++users_[name];
     }
@@ -79,6 +97,7 @@ class SharedParts {
         PODFENCE_CHECK(users != users_.end());
         if (--users->second > 0) return;
         users_.erase(users);
+        items_ -= items_in(now().at(name));
         parts_.erase(name);
     }
     /// Adds what changed since it was told last.
@@ -93,6 +112,7 @@ class SharedParts {
   private:
     Tracked<std::string, Value> parts_;
     std::map<std::string, std::size_t> users_;
+    std::size_t items_ = 0;
 };
 
 }  // namespace podfence

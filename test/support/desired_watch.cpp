@@ -27,6 +27,14 @@ std::string first_difference(const std::string& is, const std::string& expected)
     return "is:       " + line(is) + "\nexpected: " + line(expected) + "\n";
 }
 
+std::set<ObjectName> pods_of(const Cluster& cluster, const std::string& node) {
+    std::set<ObjectName> names;
+    for (const auto& [name, pod] : cluster.pods()) {
+        if (pod.node == node) names.insert(name);
+    }
+    return names;
+}
+
 }  // namespace
 
 void apply(Desired& desired, const Event& event) {
@@ -68,7 +76,9 @@ nft::Table DesiredWatch::expected() const {
 
 std::optional<std::string> DesiredWatch::check_table() {
     if (desired_.cluster() != cluster_) return "the clusters differ";
+    if (desired_.own_pods() != pods_of(cluster_, options_.node)) return "the node's pods differ";
     const auto table = desired_.table();
+    if (desired_.counts() != nft::count(table)) return "the counts are not the table's";
     const auto wanted = expected();
     if (table == wanted) return std::nullopt;
     return "the table is not compile_all's:\n" +
@@ -78,6 +88,7 @@ std::optional<std::string> DesiredWatch::check_table() {
 std::optional<std::string> DesiredWatch::check_changes() {
     const auto wanted = expected();
     last_ = nft::order(options_.table, desired_.take_changes());
+    if (desired_.counts() != nft::count(wanted)) return "the counts are not the table's";
     ops_ += last_.ops.size();
     const auto least = nft::plan(taken_, wanted);
     if (last_ != least) {
