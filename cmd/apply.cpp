@@ -15,6 +15,7 @@
 #include "nft/converge.hpp"
 #include "nft/plan.hpp"
 #include "nft/text.hpp"
+#include "nft/words.hpp"
 
 namespace podfence::cmd {
 

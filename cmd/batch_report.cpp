@@ -4,30 +4,9 @@
 
 #include <boost/json.hpp>
 
-#include "cmd/terminal.hpp"
 #include "nft/text.hpp"
 
 namespace podfence::cmd {
-
-std::string describe(const nft::BatchSummary& summary) {
-    std::string text;
-    const auto add = [&text](const char* sign, std::size_t count, const char* noun,
-                             const char* suffix = "") {
-        if (count == 0) return;
-        text += (text.empty() ? "" : ", ") + (sign + count_of(count, noun)) + suffix;
-    };
-    if (summary.table_deleted) text = summary.table_added ? "table rebuilt" : "table removed";
-    if (summary.table_added && !summary.table_deleted) text = "table created";
-    add("+", summary.chains_added, "chain");
-    add("-", summary.chains_deleted, "chain");
-    add("~", summary.chains_replaced, "chain", " refilled");
-    add("+", summary.rules_added, "rule");
-    add("+", summary.sets_added, "set");
-    add("-", summary.sets_deleted, "set");
-    add("+", summary.elements_added, "element");
-    add("-", summary.elements_deleted, "element");
-    return text.empty() ? "nothing to change" : text;
-}
 
 boost::json::value to_json(const nft::BatchSummary& summary) {
     return {{"table_added", summary.table_added},

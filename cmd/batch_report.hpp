@@ -9,8 +9,6 @@
 
 namespace podfence::cmd {
 
-/// "+3 chains, ~1 chain refilled, -12 elements"; "nothing to change" for an empty batch.
-std::string describe(const nft::BatchSummary& summary);
 boost::json::value to_json(const nft::BatchSummary& summary);
 
 /// One operation as a person reads a difference: `sign` is '+', '-' or '~'.

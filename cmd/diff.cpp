@@ -10,6 +10,7 @@
 #include "controller/compile.hpp"
 #include "nft/plan.hpp"
 #include "nft/text.hpp"
+#include "nft/words.hpp"
 
 namespace podfence::cmd {
 

@@ -13,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "nft/words.hpp"
+
 namespace podfence::cmd {
 
 namespace {
@@ -153,19 +155,11 @@ std::string printable(std::string_view text) {
 }
 
 std::string with_thousands(std::size_t number) {
-    std::string digits = std::to_string(number);
-    for (std::size_t at = digits.size(); at > 3;) {
-        at -= 3;
-        digits.insert(at, ",");
-    }
-    return digits;
+    return nft::with_thousands(number);
 }
 
 std::string count_of(std::size_t count, std::string_view singular) {
-    std::string text = with_thousands(count) + " " + std::string(singular);
-    if (count == 1) return text;
-    if (text.ends_with('y')) return text.replace(text.size() - 1, 1, "ies");
-    return text + "s";
+    return nft::count_of(count, singular);
 }
 
 namespace {

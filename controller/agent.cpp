@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "controller/status_sources.hpp"
+#include "nft/words.hpp"
 
 namespace podfence {
 
@@ -16,30 +17,6 @@ namespace {
 
 std::chrono::microseconds in_us(Clock::duration duration) {
     return std::chrono::duration_cast<std::chrono::microseconds>(duration);
-}
-
-std::string text_of(const nft::BatchSummary& summary) {
-    std::string text;
-    const auto say = [&](std::size_t count, const char* what) {
-        if (count == 0) return;
-        text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + what;
-    };
-    if (summary.table_added) text = "table added";
-    say(summary.chains_added, "chains added");
-    say(summary.chains_replaced, "chains rewritten");
-    say(summary.chains_deleted, "chains deleted");
-    say(summary.sets_added, "sets added");
-    say(summary.sets_deleted, "sets deleted");
-    say(summary.elements_added, "elements added");
-    say(summary.elements_deleted, "elements deleted");
-    return text;
-}
-
-/// A set that is made or changed counts as what it holds.
-std::size_t operations_of(const nft::BatchSummary& summary) {
-    return summary.sets_added + summary.sets_deleted + summary.elements_added +
-           summary.elements_deleted + summary.chains_added + summary.chains_deleted +
-           summary.chains_replaced + summary.rules_added + (summary.table_added ? 1 : 0);
 }
 
 }  // namespace
@@ -253,7 +230,7 @@ void Agent::committed(const CommitReport& report) {
     history_.add(record);
     metrics_.committed(record);
     if (log_.enabled(LogLevel::debug)) {
-        log_.debug("committed", {{"changes", text_of(report.summary)},
+        log_.debug("committed", {{"changes", nft::describe(report.summary)},
                                  {"latency_us", std::int64_t{record.latency.count()}},
                                  {"took_us", std::int64_t{record.took.count()}}});
     }
@@ -263,8 +240,8 @@ void Agent::committed(const CommitReport& report) {
 void Agent::resynced(const ResyncReport& report) {
     ResyncRecord record{.at = std::chrono::system_clock::now(),
                         .reason = std::string(to_string(report.reason)),
-                        .operations = report.changed ? operations_of(report.repaired) : 0,
-                        .repaired = text_of(report.repaired),
+                        .operations = report.operations,
+                        .repaired = nft::describe(report.repaired),
                         .took = in_us(report.took)};
     if (report.reason == ResyncReason::drift) {
         const auto culprit = std::exchange(culprit_, {});
@@ -283,7 +260,7 @@ void Agent::resynced(const ResyncReport& report) {
     } else if (report.reason == ResyncReason::start) {
         log_.info("enforcing", {{"pods", std::uint64_t{desired_.cluster().pods().size()}},
                                 {"policies", std::uint64_t{desired_.cluster().policies().size()}},
-                                {"changed", record.repaired},
+                                {"changes", record.repaired},
                                 {"took_us", std::int64_t{record.took.count()}}});
     }
     history_.add(std::move(record));

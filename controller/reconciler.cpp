@@ -116,17 +116,18 @@ void Reconciler::resync(Time now) {
     retry_in_ = limits_.retry_min;
     refusals_left_ = limits_.refusals_max;
     resync_not_before_ = done + std::min(limits_.pause_factor * took, limits_.repair_pause_max);
-    const bool changed = !converged->batch.empty();
+    const std::size_t operations = converged->batch.ops.size();
     const nft::BatchSummary summary = nft::summarize(converged->batch);
-    if (const auto received = std::exchange(changed_since_, std::nullopt); received && changed) {
-        observer_.committed({.operations = converged->batch.ops.size(),
+    if (const auto received = std::exchange(changed_since_, std::nullopt);
+        received && operations > 0) {
+        observer_.committed({.operations = operations,
                              .summary = summary,
                              .latency = done - *received,
                              .took = took});
     }
     observer_.resynced({.reason = reason,
+                        .operations = operations,
                         .repaired = summary,
-                        .changed = changed,
                         .dumps = converged->attempts,
                         .rebuilt = converged->rebuilt,
                         .took = took});

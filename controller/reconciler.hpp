@@ -35,8 +35,8 @@ struct CommitReport {
 /// A comparison of the kernel with what is wanted, after which it holds that.
 struct ResyncReport {
     ResyncReason reason{};
-    nft::BatchSummary repaired{};  ///< What had to be changed; at the start, what is new.
-    bool changed = false;          ///< Anything at all.
+    std::size_t operations = 0;    ///< That had to be done; 0: nothing was amiss.
+    nft::BatchSummary repaired{};  ///< What they changed; at the start, what is new.
     int dumps = 0;
     bool rebuilt = false;
     Clock::duration took{};

@@ -2,6 +2,8 @@
 
 #include "nft/batch.hpp"
 #include "nft/ruleset.hpp"
+#include "nft/table_counts.hpp"
+#include "nft/words.hpp"
 
 namespace podfence::nft {
 namespace {
@@ -86,6 +88,28 @@ TEST_CASE("the summary counts a flush before a deletion as the deletion only") {
     expected.chains_deleted = 1;
     expected.rules_added = 3;
     CHECK(summarize(batch) == expected);
+    CHECK(describe(expected) ==
+          "table created, -1 chain, ~1 chain refilled, +3 rules, +2 sets, +2 elements, -1 element");
+}
+
+TEST_CASE("figures are put in words as a person reads them") {
+    CHECK(describe({}) == "nothing to change");
+    CHECK(describe({.table_added = true, .table_deleted = true}) == "table rebuilt");
+    CHECK(describe({.table_deleted = true}) == "table removed");
+    CHECK(describe({.elements_added = 1'234'567}) == "+1,234,567 elements");
+    CHECK(count_of(1, "policy") == "1 policy");
+    CHECK(count_of(0, "policy") == "0 policies");
+    CHECK(count_of(999, "pod") == "999 pods");
+    CHECK(count_of(1'000, "pod") == "1,000 pods");
+}
+
+TEST_CASE("the counts of a table are those of its parts") {
+    Table table;
+    table.chains["a"].rules.resize(3);
+    table.chains["b"].rules.resize(1);
+    table.sets["s"].elements.resize(5);
+    table.maps["m"].entries.resize(2);
+    CHECK(count(table) == TableCounts{.chains = 2, .rules = 4, .sets = 2, .elements = 7});
 }
 
 }  // namespace
