@@ -29,6 +29,10 @@ AgentError broken(const std::string& message) {
     return {.kind = Kind::broken, .message = message};
 }
 
+AgentError ended(const std::string& message) {
+    return {.kind = Kind::ended, .message = message};
+}
+
 /// A request in HTTP/1.0, whose answer ends with the connection, and the bytes that come back.
 class Connection {
   public:
@@ -88,7 +92,7 @@ AgentResult<Connection> Connection::open(const std::string& path, const std::str
     while (!left.empty()) {
         const ssize_t sent = ::send(fd, left.data(), left.size(), MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
-        if (sent <= 0) return broken(path + ": the agent hangs up");
+        if (sent <= 0) return ended(path + ": the agent hangs up");
         left.remove_prefix(static_cast<std::size_t>(sent));
     }
     return connection;
@@ -112,6 +116,7 @@ AgentResult<std::string> Connection::read(std::chrono::milliseconds silence_max,
         }
         const ssize_t size = count < 0 ? -1 : ::recv(fd_, bytes.data(), bytes.size(), 0);
         if (size < 0 && errno == EINTR) continue;
+        if (size < 0 && errno == ECONNRESET) return ended("the agent hangs up");
         if (size < 0) return broken(std::string("reading its answer: ") + std::strerror(errno));
         return std::string(bytes.data(), static_cast<std::size_t>(size));
     }
@@ -123,7 +128,7 @@ AgentResult<void> Connection::read_header(std::chrono::milliseconds silence_max)
     while (end == std::string::npos) {
         auto more = read(silence_max);
         if (!more) return more.error();
-        if (more->empty()) return broken("the agent hangs up without an answer");
+        if (more->empty()) return ended("the agent hangs up without an answer");
         header += *more;
         end = header.find("\r\n\r\n");
         if (header.size() > kHeaderBytesMax && end == std::string::npos) break;
@@ -161,7 +166,7 @@ AgentResult<std::string> read_body(Connection& connection, std::chrono::millisec
         if (body.size() > limits::kSourceBytes) return broken("its answer is too long");
     }
     if (connection.length() && body.size() != *connection.length()) {
-        return broken("its answer breaks off");
+        return ended("its answer breaks off");
     }
     return body;
 }
@@ -225,6 +230,22 @@ AgentResult<FollowEnd> follow_agent(const std::string& socket, const std::string
     }
 }
 
+bool await_hang_up(const std::string& socket, const std::string& target,
+                   std::chrono::milliseconds time_max) {
+    const auto end = std::chrono::steady_clock::now() + time_max;
+    auto connection = Connection::open(socket, target);
+    while (connection) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        if (left.count() <= 0) return false;
+        const auto more = connection->read(left);
+        if (!more) return more.error().kind == Kind::ended;
+        if (more->empty()) return true;
+    }
+    const Kind kind = connection.error().kind;
+    return kind == Kind::absent || kind == Kind::ended;
+}
+
 Exit report(Terminal& terminal, const AgentError& error) {
     switch (error.kind) {
         case Kind::absent:
@@ -236,6 +257,7 @@ Exit report(Terminal& terminal, const AgentError& error) {
             terminal.error("the agent answers root only (" + printable(error.message) + ")");
             terminal.hint("run this with sudo");
             break;
+        case Kind::ended:
         case Kind::broken:
             terminal.error("the agent cannot be asked: " + printable(error.message));
             terminal.hint("is it being restarted? its log says more");

@@ -23,6 +23,7 @@ struct AgentError {
     enum class Kind : std::uint8_t {
         absent,     ///< Nobody answers on the socket: no agent runs here.
         forbidden,  ///< We may not use the socket.
+        ended,      ///< Whoever was there hung up before the answer was complete.
         broken,     ///< Somebody answers, but not as an agent does.
     };
     Kind kind = Kind::broken;
@@ -51,6 +52,10 @@ enum class FollowEnd : std::uint8_t {
 /// Gives each line of an endless answer to `line`.
 AgentResult<FollowEnd> follow_agent(const std::string& socket, const std::string& target,
                                     const std::function<bool(std::string_view)>& line);
+
+/// Reads an endless answer until it ends, however: true; or for so long: false.
+bool await_hang_up(const std::string& socket, const std::string& target,
+                   std::chrono::milliseconds time_max);
 
 /// Says on stderr that the agent cannot be asked, and what to do. Exit::failure.
 Exit report(Terminal& terminal, const AgentError& error);

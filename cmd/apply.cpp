@@ -5,13 +5,12 @@
 
 #include <boost/json.hpp>
 
-#include "cmd/agent_client.hpp"
 #include "cmd/batch_report.hpp"
 #include "cmd/cli11.hpp"
 #include "cmd/input.hpp"
 #include "cmd/kernel_access.hpp"
+#include "cmd/running_agent.hpp"
 #include "controller/compile.hpp"
-#include "controller/status.hpp"
 #include "nft/converge.hpp"
 #include "nft/plan.hpp"
 #include "nft/text.hpp"
@@ -20,9 +19,6 @@
 namespace podfence::cmd {
 
 namespace {
-
-/// An agent that answers at all does so at once.
-constexpr std::chrono::milliseconds kAgentPatience{2'000};
 
 struct ApplyOptions {
     InputOptions input{};
@@ -104,35 +100,13 @@ void print_json(Terminal& terminal, const Applied& applied, const Input& input, 
          {"warnings", to_json(input.warnings)}});
 }
 
-/// The agent that keeps the rules of this network namespace; "" when there is none.
-std::string agent_here(const std::string& socket) {
-    const auto status = ask_agent_json(socket, "/v1/status", kAgentPatience);
-    if (!status) {
-        // Who may not ask may not change rules either, and hears so from the kernel.
-        return status.error().kind == AgentError::Kind::broken ? status.error().message : "";
-    }
-    const auto* object = status->if_object();
-    const auto* netns = object == nullptr ? nullptr : object->if_contains("netns");
-    const auto* pid = object == nullptr ? nullptr : object->if_contains("pid");
-    if (netns == nullptr || pid == nullptr) return "it is of another version";
-    boost::system::error_code error;
-    if (netns->to_number<std::uint64_t>(error) != network_namespace()) return "";
-    return "process " + boost::json::serialize(*pid);
-}
-
-/// An agent that goes by something else undoes what `apply` does, within milliseconds.
-Outcome<void> check_agent(Terminal& terminal, const ApplyOptions& options) {
-    if (options.dry_run || options.force) return {};
-    const std::string agent = agent_here(options.socket);
-    if (agent.empty()) return {};
-    terminal.error("an agent keeps the rules of this node and would undo this; nothing was done (" +
-                   printable(agent) + " on " + printable(options.socket) + ")");
-    terminal.hint("give the agent other input, or stop it first; --force applies nevertheless");
-    return Exit::usage;
-}
-
 Exit run_apply(Terminal& terminal, const ApplyOptions& options) {
-    if (auto free = check_agent(terminal, options); !free) return free.error();
+    if (!options.dry_run && !options.force) {
+        const auto alone = refuse_beside_agent(
+            terminal, options.socket,
+            "give the agent other input, or stop it first; --force applies nevertheless");
+        if (!alone) return alone.error();
+    }
     auto input = read_input(terminal, options.input);
     if (!input) return input.error();
     if (!options.force && !check_node_is_known(terminal, *input, options.rules)) return Exit::usage;

@@ -1,13 +1,14 @@
 // cleanup: leaves no trace of podfence in the kernel.
+#include <chrono>
 #include <csignal>
 #include <memory>
 
 #include <boost/json.hpp>
 
-#include "cmd/batch_report.hpp"
 #include "cmd/cli11.hpp"
 #include "cmd/common_options.hpp"
 #include "cmd/kernel_access.hpp"
+#include "cmd/running_agent.hpp"
 #include "nft/converge.hpp"
 #include "nft/table_counts.hpp"
 #include "nft/text.hpp"
@@ -16,10 +17,16 @@ namespace podfence::cmd {
 
 namespace {
 
+/// A container that is Running counts as done once it has been so for the DaemonSet's
+/// minReadySeconds (manifests/base): one that cannot do its work has to fail before that.
+constexpr std::chrono::milliseconds kAgentEndMax{4'000};
+
 struct CleanupOptions {
     OutputOptions output{};
+    std::string socket{};
     bool dry_run = false;
     bool stay = false;
+    bool force = false;
 };
 
 /// What one of our tables held before it was removed.
@@ -67,7 +74,16 @@ void wait_for_signal() {
     sigwait(&ends, &number);
 }
 
+Outcome<void> check_agent(Terminal& terminal, const CleanupOptions& options) {
+    if (options.dry_run || options.force) return {};
+    // Where this takes the agent's place, that one may be on its way out still.
+    if (options.stay) await_agent_end(options.socket, kAgentEndMax);
+    return refuse_beside_agent(terminal, options.socket,
+                               "stop it first; --force removes them nevertheless");
+}
+
 Exit run_cleanup(Terminal& terminal, const CleanupOptions& options) {
+    if (const auto alone = check_agent(terminal, options); !alone) return alone.error();
     auto kernel = open_kernel(terminal);
     if (!kernel) return kernel.error();
     std::vector<Removed> tables;
@@ -103,7 +119,9 @@ void add_cleanup(CommandLine& line) {
         {.summary = "Remove everything podfence put into the kernel",
          .description =
              "Removes the tables 'inet podfence' and 'netdev podfence' with all their chains, sets "
-             "and maps, and nothing else. From then on no network policy is enforced on this node.",
+             "and maps, and nothing else. From then on no network policy is enforced on this node. "
+             "Beside a running agent, which would put everything back, nothing is done unless "
+             "--force is given.",
          .examples = {{"stop enforcing on this node", "podfence cleanup"},
                       {"see what would go", "podfence cleanup --dry-run"}},
          .exits = {{0, "removed, or there was nothing to remove"}}},
@@ -111,9 +129,16 @@ void add_cleanup(CommandLine& line) {
     command->add_flag("--dry-run", options->dry_run, "Say what would be removed; remove nothing")
         ->group("Rules");
     command
-        ->add_flag("--stay", options->stay,
-                   "Then wait for SIGTERM: for a DaemonSet, whose containers must not end")
+        ->add_flag(
+            "--stay", options->stay,
+            "Give an agent some seconds to end; when all is removed, wait for SIGTERM: for a "
+            "DaemonSet, whose containers must not end")
         ->group("Rules");
+    command
+        ->add_flag("--force", options->force,
+                   "Go on although an agent runs here (which will put everything back)")
+        ->group("Rules");
+    add_socket_option(line, *command, options->socket);
     add_output_options(line, *command, options->output, {"text", "json"});
 }
 

@@ -1,13 +1,17 @@
 // status: how the agent of this node stands.
 #include "cmd/status.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
+#include <utility>
 
 #include <boost/json.hpp>
 
 #include "cmd/agent_client.hpp"
 #include "cmd/cli11.hpp"
 #include "cmd/common_options.hpp"
+#include "cmd/socket_watch.hpp"
 
 namespace podfence::cmd {
 
@@ -52,17 +56,46 @@ Exit watch(Terminal& terminal, const StatusOptions& options) {
     return report(terminal, {.message = options.socket + ": the agent has ended"});
 }
 
-AgentResult<boost::json::value> ask(const StatusOptions& options) {
-    if (!options.wait) return ask_agent_json(options.socket, "/v1/status");
-    const std::chrono::milliseconds time(static_cast<std::int64_t>(options.timeout_s * 1000));
-    return ask_agent_json(options.socket,
-                          "/v1/status?wait=synced&timeout_ms=" + std::to_string(time.count()),
-                          time + kAgentSilenceMax);
+/// Nobody answers, which may change.
+bool may_come(const AgentError& error) {
+    return error.kind == AgentError::Kind::absent || error.kind == AgentError::Kind::ended;
+}
+
+/// When the agent is in sync, which may have to be started first.
+AgentResult<boost::json::value> ask_when_synced(Terminal& terminal, const StatusOptions& options) {
+    using std::chrono::milliseconds;
+    using std::chrono::steady_clock;
+    const auto end =
+        steady_clock::now() + milliseconds(static_cast<std::int64_t>(options.timeout_s * 1000));
+    bool said = false;
+    while (true) {
+        // From before the question on, so that nothing is missed in between.
+        const auto watch = SocketWatch::open(options.socket);
+        if (!watch) return watch.error();
+        const auto left = std::max(std::chrono::ceil<milliseconds>(end - steady_clock::now()),
+                                   milliseconds::zero());
+        auto status = ask_agent_json(
+            options.socket, "/v1/status?wait=synced&timeout_ms=" + std::to_string(left.count()),
+            left + kAgentSilenceMax);
+        if (status || !may_come(status.error())) return status;
+        if (!std::exchange(said, true) && terminal.err.columns() != Output::kUnlimited) {
+            terminal.err.line(
+                "waiting for an agent to listen on " + printable(options.socket) + ", at most " +
+                text_of_seconds(std::chrono::ceil<std::chrono::seconds>(left).count()));
+            terminal.err.flush();
+        }
+        if (!watch->wait(end)) return status;
+    }
+}
+
+AgentResult<boost::json::value> ask(Terminal& terminal, const StatusOptions& options) {
+    if (options.wait) return ask_when_synced(terminal, options);
+    return ask_agent_json(options.socket, "/v1/status");
 }
 
 Exit run_status(Terminal& terminal, const StatusOptions& options) {
     if (options.watch) return watch(terminal, options);
-    const auto status = ask(options);
+    const auto status = ask(terminal, options);
     if (!status) return report(terminal, status.error());
     if (options.output.format == Format::json) {
         terminal.out.json(*status);
@@ -95,7 +128,9 @@ void add_status(CommandLine& line) {
                    {3, "no agent answers"}}},
         [options](Terminal& terminal) { return run_status(terminal, *options); });
     auto* wait =
-        command->add_flag("--wait", options->wait, "Answer when in sync, or after --timeout")
+        command
+            ->add_flag("--wait", options->wait,
+                       "Answer when in sync, or after --timeout, also when no agent runs yet")
             ->group("Input");
     command->add_option("--timeout", options->timeout_s, "How long --wait waits (default: 60)")
         ->type_name("SECONDS")

@@ -1,6 +1,7 @@
 #include "controller/unix_listener.hpp"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <optional>
@@ -29,6 +30,12 @@ ListenError taken(const std::string& path) {
 
 std::string lock_path(const std::string& path) {
     return path + ".lock";
+}
+
+/// Where the socket is made. It gets its name when it is listened on: who waits for that to appear
+/// is never turned away.
+std::string draft_path(const std::string& path) {
+    return path + ".new";
 }
 
 /// The lock is worth something only while its file is the one that others find.
@@ -101,8 +108,11 @@ ListenResult<void> make_directory(const std::string& path) {
 }  // namespace
 
 ListenResult<UnixListener> UnixListener::open(const std::string& path, int backlog) {
+    const std::string draft = draft_path(path);
     const auto address = address_of(path);
-    if (!address) return ListenError{.message = "'" + path + "' is too long for a socket's path"};
+    const auto draft_address = address_of(draft);
+    if (!address || !draft_address)
+        return ListenError{.message = "'" + path + "' is too long for a socket's path"};
     if (auto made = make_directory(path); !made) return made.error();
     auto lock = take_lock(path);
     if (!lock) return lock.error();
@@ -113,12 +123,17 @@ ListenResult<UnixListener> UnixListener::open(const std::string& path, int backl
     // Before bind: the file is made with the socket's own mode (net/unix/af_unix.c, unix_bind_bsd),
     // so that it is never open to others, not even for a moment.
     if (::fchmod(listener.socket_, 0600) != 0) return failed("protect " + path, errno);
-    if (::bind(listener.socket_, reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) !=
-        0) {
-        return failed("listen on " + path, errno);
+    (void)::unlink(draft.c_str());  // Of one that was killed in the act.
+    const bool listening =
+        ::bind(listener.socket_, reinterpret_cast<const sockaddr*>(&*draft_address),
+               sizeof(*draft_address)) == 0 &&
+        ::listen(listener.socket_, backlog) == 0 && ::rename(draft.c_str(), path.c_str()) == 0;
+    if (!listening) {
+        const int error = errno;
+        (void)::unlink(draft.c_str());
+        return failed("listen on " + path, error);
     }
     listener.bound_ = true;
-    if (::listen(listener.socket_, backlog) != 0) return failed("listen on " + path, errno);
     return listener;
 }
 

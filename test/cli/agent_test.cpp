@@ -1,6 +1,8 @@
 // Commands that ask the agent: as if its objects had been given with -f; and what they say when
 // there is none.
 #include <array>
+#include <fstream>
+#include <memory>
 #include <thread>
 
 #include <boost/asio/io_context.hpp>
@@ -8,6 +10,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
+#include <sys/stat.h>
 
 #include "controller/manifest_source.hpp"
 #include "test/cli/cli.hpp"
@@ -199,6 +202,36 @@ TEST_CASE("status --wait is answered when the agent is in sync", "[cli]") {
     CHECK(run.out.starts_with("node node-a: ENFORCING"));
 }
 
+TEST_CASE("status --wait waits for an agent to be started, and says so on a terminal", "[cli]") {
+    const test::TemporaryDirectory directory;
+    // Neither the socket nor its directory is there yet.
+    const std::string socket = directory.path() + "/run/podfence/podfence.sock";
+    const auto in_vain =
+        run_podfence({"status", "--wait", "--timeout", "0.05", "--socket", socket});
+    CHECK(in_vain.status == 3);
+    CHECK(contains(in_vain.err, "no agent answers on this node"));
+    CHECK_FALSE(contains(in_vain.err, "waiting"));
+
+    const std::string said = directory.path() + "/said";
+    REQUIRE(::mkfifo(said.c_str(), 0600) == 0);
+    lab::Finished run;
+    std::thread waiting([&] {
+        run = test::shell(R"(bash -c 'exec 3< <(script -qec "$PODFENCE status --wait --socket )" +
+                          socket + R"(" /dev/null); read -r line <&3; echo "$line" > )" + said +
+                          "; cat <&3'");
+    });
+    std::string line;
+    std::getline(std::ifstream(said) >> std::ws, line);
+    CAPTURE(line);
+    CHECK(line.starts_with("waiting for an agent to listen on " + socket + ", at most 1 min"));
+    {
+        const test::ServedAgent agent(test::example_status(AgentState::synced), {}, socket);
+        waiting.join();
+    }
+    CHECK(run.status == 0);
+    CHECK(contains(run.out, "ENFORCING"));
+}
+
 TEST_CASE("status --watch prints a line for every change", "[cli]") {
     test::ServedAgent agent(test::example_status(AgentState::waiting));
     const auto run = test::shell("$PODFENCE status --watch --socket " + agent.socket() +
@@ -223,6 +256,53 @@ TEST_CASE("apply refuses beside a running agent, unless forced", "[cli]") {
     elsewhere.netns += 1;  // Another network namespace's rules.
     const test::ServedAgent agent(elsewhere);
     CHECK(ask(agent, {"apply", "-f", manifests.path()}).status == 0);
+}
+
+TEST_CASE("cleanup refuses beside a running agent, unless forced", "[cli]") {
+    PODFENCE_OWN_NETWORK();
+    const test::TemporaryFile manifests(test::kShop);
+    REQUIRE(run_podfence({"apply", "-f", manifests.path()}).status == 0);
+    const auto is_there = [] { return contains(test::run_shell("nft list tables"), "podfence"); };
+    {
+        const test::ServedAgent agent(test::example_status(AgentState::synced));
+        const auto refused = ask(agent, {"cleanup"});
+        CHECK(refused.status == 2);
+        CHECK(contains(refused.err, "an agent keeps the rules of this node"));
+        CHECK(contains(refused.err, "--force"));
+        CHECK(is_there());
+        CHECK(ask(agent, {"cleanup", "--dry-run"}).status == 0);
+        CHECK(is_there());
+        CHECK(ask(agent, {"cleanup", "--force"}).status == 0);
+        CHECK_FALSE(is_there());
+    }
+    AgentStatus elsewhere = test::example_status(AgentState::synced);
+    elsewhere.netns += 1;
+    const test::ServedAgent agent(elsewhere);
+    CHECK(ask(agent, {"cleanup"}).status == 0);
+}
+
+TEST_CASE("cleanup --stay lets an agent end first, but not for ever", "[cli]") {
+    PODFENCE_OWN_NETWORK();
+    const test::TemporaryFile manifests(test::kShop);
+    REQUIRE(run_podfence({"apply", "-f", manifests.path()}).status == 0);
+    const auto tables = [] { return test::run_shell("nft list tables"); };
+    auto agent = std::make_unique<test::ServedAgent>(test::example_status(AgentState::synced));
+    const auto remaining = ask(*agent, {"cleanup", "--stay"});
+    CHECK(remaining.status == 2);
+    CHECK(contains(remaining.err, "an agent keeps the rules of this node"));
+    CHECK(contains(tables(), "podfence"));
+
+    // Its first line says that it is done; then it stays, until it is told to go.
+    lab::Finished run;
+    std::thread staying([&run, socket = agent->socket()] {
+        run = test::shell("bash -c 'exec 3< <(exec $PODFENCE cleanup --stay --socket " + socket +
+                          "); read -r line <&3; echo \"$line\"; kill $!'");
+    });
+    agent->await_questions(4);  // Two each of the first and the second.
+    agent.reset();
+    staying.join();
+    CHECK(run.out.starts_with("removed table inet podfence"));
+    CHECK_FALSE(contains(tables(), "podfence"));
 }
 
 TEST_CASE("diff without -f compares the kernel with what the agent knows", "[cli]") {

@@ -41,7 +41,8 @@ AgentStatus example_status(AgentState state) {
     return status;
 }
 
-ServedAgent::ServedAgent(AgentStatus status, Cluster cluster) {
+ServedAgent::ServedAgent(AgentStatus status, Cluster cluster, std::string socket)
+    : socket_(socket.empty() ? directory_.path() + "/podfence.sock" : std::move(socket)) {
     agent_.now = std::move(status);
     agent_.known = std::move(cluster);
     PODFENCE_CHECK(api_.listen_unix(socket_).has_value());
@@ -58,6 +59,10 @@ void ServedAgent::change(std::function<void(FakeAgent&)> how) {
         how(agent_);
         api_.changed();
     });
+}
+
+void ServedAgent::await_questions(int count) const {
+    for (int now = agent_.asked; now < count; now = agent_.asked) agent_.asked.wait(now);
 }
 
 }  // namespace podfence::test

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <thread>
@@ -16,10 +17,11 @@ class FakeAgent final : public AgentView {
   public:
     AgentStatus now{};
     Cluster known{};
-    mutable int asked = 0;  ///< Calls of status().
+    mutable std::atomic<int> asked = 0;  ///< Calls of status().
 
     AgentStatus status() const override {
         ++asked;
+        asked.notify_all();
         return now;
     }
     bool in_sync() const override { return now.in_sync(); }
@@ -32,7 +34,8 @@ AgentStatus example_status(AgentState state);
 /// A fake agent that answers on a unix socket from a thread of its own, for tests of programs.
 class ServedAgent {
   public:
-    explicit ServedAgent(AgentStatus status, Cluster cluster = {});
+    /// `socket`: somewhere in a directory of its own unless given.
+    explicit ServedAgent(AgentStatus status, Cluster cluster = {}, std::string socket = {});
     ServedAgent(const ServedAgent&) = delete;
     ServedAgent& operator=(const ServedAgent&) = delete;
     ~ServedAgent();
@@ -40,10 +43,12 @@ class ServedAgent {
     const std::string& socket() const { return socket_; }
     /// Changes what the agent says, in its thread, and tells who waits.
     void change(std::function<void(FakeAgent&)> how);
+    /// Until its status has been asked for so many times, by watchers as well.
+    void await_questions(int count) const;
 
   private:
     TemporaryDirectory directory_{};
-    std::string socket_ = directory_.path() + "/podfence.sock";
+    std::string socket_;
     boost::asio::io_context io_{};
     FakeAgent agent_{};
     Metrics metrics_{"test"};
