@@ -190,11 +190,12 @@ std::optional<DecodedObject> decode_api_object(Kind kind, const ApiObject& objec
                          : "what is beyond counts as missing");
     }
     std::optional<Object> decoded;
-    // Labels may be among what is lost: such a pod, or one of such a namespace, is nobody's peer.
+    // Labels may be among what is lost: it is not known which policies mean such a pod, and it, or
+    // one of such a namespace, is nobody's peer.
     const bool unsure = object.cut.starts_with("metadata");
     if (kind == Kind::pod) {
         auto pod = decode_pod(tree, ns, report);
-        if (pod && unsure) pod->labels.emplace(kUnsureLabel, "");
+        if (pod && unsure) pod->labels.insert_or_assign(std::string(kUnsureLabel), kUnknown);
         if (pod) decoded = std::move(*pod);
     } else if (kind == Kind::ns) {
         auto found = decode_namespace(tree, report);

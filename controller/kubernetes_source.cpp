@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "controller/reflector.hpp"
+#include "controller/unsure_pods.hpp"
 #include "nft/error.hpp"
 
 namespace podfence {
@@ -78,7 +79,7 @@ class KubernetesSource final : public Source {
   public:
     KubernetesSource(asio::io_context& io, ClusterAccess access, Sink& sink,
                      KubernetesOptions options)
-        : io_(io), origin_(url_of(access) + " (" + access.origin + ')') {
+        : io_(io), origin_(url_of(access) + " (" + access.origin + ')'), sink_(sink) {
         const auto client = std::make_shared<ApiClient>(io.get_executor(), std::move(access),
                                                         std::move(options.client));
         std::mt19937_64 seeds(options.seed);
@@ -92,7 +93,7 @@ class KubernetesSource final : public Source {
                 reflector.field_selector = "status.phase!=Succeeded,status.phase!=Failed";
             }
             followers_.push_back(
-                std::make_shared<Follower>(client, kind, sink, std::move(reflector)));
+                std::make_shared<Follower>(client, kind, sink_, std::move(reflector)));
         }
     }
     ~KubernetesSource() override { KubernetesSource::stop(); }
@@ -131,6 +132,7 @@ class KubernetesSource final : public Source {
   private:
     asio::io_context& io_;
     std::string origin_;
+    UnsurePods sink_;
     std::vector<std::shared_ptr<Follower>> followers_{};
     bool started_ = false;
 };

@@ -62,7 +62,6 @@ class ObjectLoader {
     void put_namespace(const Node& node, const std::string& version, const std::string& kind);
     void put_policy(const Node& node, bool trusted);
     void put_unreadable(const SniffedPolicy& sniffed);
-    void isolate(const Pod& pod);
     void check_namespace(const Node& node, const std::string& read_as);
     void check_header(Report& report, const Node& node, const std::string& version,
                       const std::string& kind, const std::string& wanted_kind);

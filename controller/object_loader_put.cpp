@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "controller/object_loader.hpp"
+#include "controller/unsure_pods.hpp"
 #include "controller/validate.hpp"
 
 namespace podfence {
@@ -33,35 +34,9 @@ void ObjectLoader::put_pod(const Node& node, const std::string& version, const s
     if (const Pod* before = loaded_.cluster.find_pod(pod->name)) {
         warn_replaced(report, before->pos, pod->pos);
     }
-    isolate(*pod);
+    if (is_unknown(*pod)) loaded_.cluster.put(stand_in_policy(pod->name.ns, pod->pos));
     loaded_.cluster.put(std::move(*pod));
     ++loaded_.objects;
-}
-
-/// A pod that is marked as kUnknown may be meant by policies that do not select it as it was read.
-void ObjectLoader::isolate(const Pod& pod) {
-    const auto mark = pod.labels.find(kUnsureLabel);
-    if (mark == pod.labels.end() || mark->second != kUnknown) return;
-    const Requirement marked{
-        .key = mark->first, .op = SelectorOp::in, .values = {std::string(kUnknown)}};
-    // One does for the namespace; an agent serves the one that it made.
-    const auto& policies = loaded_.cluster.policies();
-    for (auto entry = policies.lower_bound(ObjectName{.ns = pod.name.ns, .name = ""});
-         entry != policies.end() && entry->first.ns == pod.name.ns; ++entry) {
-        const NetworkPolicy& other = entry->second;
-        if (other.ingress && other.egress && other.ingress_rules.empty() &&
-            other.egress_rules.empty() && other.pods.requirements == std::vector{marked}) {
-            return;
-        }
-    }
-    NetworkPolicy policy{
-        .name = {.ns = pod.name.ns, .name = free_name(pod.name.ns, "", pod.pos.line)},
-        .pods = {.requirements = {marked}},
-        .ingress = true,
-        .egress = true,
-        .pos = pod.pos};
-    made_up_.insert(policy.name);
-    loaded_.cluster.put(std::move(policy));
 }
 
 void ObjectLoader::put_namespace(const Node& node, const std::string& version,

@@ -7,6 +7,8 @@
 
 #include <sys/stat.h>
 
+#include "controller/unsure_pods.hpp"
+
 namespace podfence {
 
 namespace {
@@ -213,7 +215,8 @@ void WatchedFiles::tell_difference() {
     for (const auto& [path, file] : files_) {
         for (const auto& [key, held] : file.objects) {
             const auto [place, first] = wanted.emplace(key, held);
-            if (first) continue;
+            // Each file that needs it has its own, and all are the same.
+            if (first || (key.first == Kind::policy && is_stand_in(key.second))) continue;
             // The last one wins, as it does when all are read at once.
             auto winner = std::make_shared<Held>(*held);
             const auto pos = [](const auto& object) { return object.pos; };

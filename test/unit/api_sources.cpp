@@ -122,6 +122,47 @@ TEST_CASE("api source: all kinds are followed over HTTPS, through a server's res
     CHECK(sink.take().empty());
 }
 
+TEST_CASE("api source: pods whose labels cannot be read are isolated until they are mended") {
+    const TestCa ca("ca");
+    const TestCertificate certificate = ca.issue("api", "IP:127.0.0.1");
+    std::promise<void> mended;
+    const std::shared_future<void> mend = mended.get_future().share();
+    const auto script = [&](TlsServer::Peer& peer) {
+        const std::string head = peer.read_request();
+        peer.write(http_chunked_head());
+        if (head.starts_with("GET /api/v1/pods")) {
+            std::string bad = api_pod("a", 2);
+            bad.replace(bad.find(R"("v":)"), 4, R"("no key":)");
+            peer.write(http_chunk(api_event("ADDED", bad) + api_bookmark(5, true)));
+            mend.wait_for(60s);
+            peer.write(http_chunk(api_event("MODIFIED", api_pod("a", 6))));
+        } else {
+            peer.write(http_chunk(api_bookmark(5, true)));
+        }
+        peer.await_close();
+    };
+    TlsServer server(certificate, script);
+    asio::io_context io;
+    RecordingSink sink;
+    ClusterAccess access{.origin = "test", .host = "127.0.0.1", .port = server.port()};
+    access.server_name = access.host;
+    access.ca.text = ca.pem();
+    const auto source = make_kubernetes_source(io, access, sink, {.seed = 3});
+    source->start();
+    run_until(io, [&] {
+        return sink.of(Kind::pod).size() == 1 && count(sink, "listed NetworkPolicy") == 1;
+    });
+    REQUIRE(sink.of(Kind::policy).size() == 1);  // Also after the list of all that there are.
+    CHECK(count(sink, "put NetworkPolicy shop/(in error)") == 1);
+    mended.set_value();
+    run_until(io, [&] { return sink.of(Kind::policy).empty(); });
+    CHECK(sink.of(Kind::pod).size() == 1);
+    CHECK(sink.redundant == 0);
+    source->stop();
+    io.restart();
+    io.run();
+}
+
 TEST_CASE("api source: a server that is not there is one trouble for each kind, and no more") {
     asio::io_context io;
     RecordingSink sink;

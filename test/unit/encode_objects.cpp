@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
+#include "controller/unsure_pods.hpp"
 #include "test/support/builders.hpp"
 #include "test/support/input.hpp"
 
@@ -125,7 +126,9 @@ TEST_CASE("objects whose labels were in error are served with that mark", "[enco
                               labels + "}}]}");
         boost::json::array items;
         for (const auto& [name, ns] : first.cluster.namespaces()) items.push_back(encode(ns));
-        for (const auto& [name, p] : first.cluster.policies()) items.push_back(encode(p));
+        for (const auto& [name, p] : first.cluster.policies()) {
+            if (!is_stand_in(name)) items.push_back(encode(p));  // The pod brings it about.
+        }
         for (const auto& [name, pod] : first.cluster.pods()) items.push_back(encode(pod));
         const Loaded second = load_text(
             "", boost::json::serialize(boost::json::object{
