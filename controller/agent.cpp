@@ -26,6 +26,7 @@ Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& mon
       monitor_(monitor),
       log_(log),
       io_(1),
+      log_timer_(io_, log),
       desired_(options_.rules),
       reconciler_(
           desired_, options_.rules.table, kernel, *this, [] { return Clock::now(); },
@@ -63,6 +64,7 @@ void Agent::run() {
     watch_kernel();
     source_->start();
     io_.run();
+    log_.tell_suppressed(true);
     log_.info("stopped; the rules stay in the kernel");
 }
 

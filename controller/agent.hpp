@@ -15,7 +15,7 @@
 
 #include "controller/agent_view.hpp"
 #include "controller/local_api.hpp"
-#include "controller/log.hpp"
+#include "controller/log_timer.hpp"
 #include "controller/metrics.hpp"
 #include "controller/reconciler.hpp"
 #include "controller/source.hpp"
@@ -87,6 +87,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     nft::Monitor& monitor_;
     Log& log_;
     boost::asio::io_context io_;
+    LogTimer log_timer_;
     Desired desired_;
     Reconciler reconciler_;
     Metrics metrics_;

@@ -132,21 +132,53 @@ void Log::write(LogLevel level, LogMessage message, std::initializer_list<LogFie
     const Times now = now_();
     const auto [found, fresh] = budgets_.try_emplace(message.text());
     Budget& budget = found->second;
-    if (fresh) {
-        budget.left = options_.burst;
-    } else {
-        const std::chrono::duration<double> passed = now.steady - budget.counted;
-        const std::chrono::duration<double> refill = options_.refill;
-        budget.left = std::min<double>(options_.burst, budget.left + passed / refill);
-    }
-    budget.counted = now.steady;
+    if (fresh) budget = {.left = static_cast<double>(options_.burst), .counted = now.steady};
+    count(budget, now.steady);
+    budget.level = level;
     if (budget.left < 1) {
+        const auto before = due();
         ++budget.suppressed;
+        if (on_suppressed_ && due() != before) on_suppressed_();
         return;
     }
-    budget.left -= 1;
+    put(level, message.text(), budget, now.wall, fields);
+}
 
-    Line line(options_.format, now.wall, level, message.text());
+void Log::count(Budget& budget, Steady now) const {
+    const std::chrono::duration<double> passed = now - budget.counted;
+    const std::chrono::duration<double> refill = options_.refill;
+    budget.left = std::min<double>(options_.burst, budget.left + passed / refill);
+    budget.counted = now;
+}
+
+/// When there is budget for a line, to the next millisecond.
+Log::Steady Log::due(const Budget& budget) const {
+    const auto wait = std::max(0.0, 1 - budget.left) * options_.refill;
+    return budget.counted + std::chrono::ceil<std::chrono::milliseconds>(wait);
+}
+
+std::optional<Log::Steady> Log::due() const {
+    std::optional<Steady> first;
+    for (const auto& [message, budget] : budgets_) {
+        if (budget.suppressed == 0) continue;
+        first = first ? std::min(*first, due(budget)) : due(budget);
+    }
+    return first;
+}
+
+void Log::tell_suppressed(bool at_end) {
+    const Times now = now_();
+    for (auto& [message, budget] : budgets_) {
+        if (budget.suppressed == 0 || (!at_end && due(budget) > now.steady)) continue;
+        count(budget, now.steady);
+        put(budget.level, message, budget, now.wall, {});
+    }
+}
+
+void Log::put(LogLevel level, std::string_view message, Budget& budget, Wall now,
+              std::initializer_list<LogField> fields) {
+    budget.left -= 1;
+    Line line(options_.format, now, level, message);
     // First what says that something is missing, or it might itself be left out.
     if (budget.suppressed > 0) line.add({"suppressed", std::exchange(budget.suppressed, 0)});
     if (lost_ > 0) line.add({"lines_lost", lost_});

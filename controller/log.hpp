@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 namespace podfence {
@@ -55,7 +56,8 @@ struct LogField {
 /// The agent's log: one line an event, structured, on stderr.
 ///
 /// It never costs more than it is worth: of one message at most `burst` lines follow each other,
-/// then one every `refill`; the next that passes says how many did not. A line has a limited
+/// then one every `refill`; the next that passes says how many did not, or a line of its own when
+/// none comes (see due()). A line has a limited
 /// length, and other people's text in it cannot forge a line or drive a terminal. Who does not read
 /// what we write loses lines (which are counted), never the node's enforcement its time.
 class Log {
@@ -94,17 +96,32 @@ class Log {
         write(LogLevel::error, message, fields);
     }
 
+    /// When tell_suppressed() is to be called next; nullopt: not before `on_suppressed`.
+    std::optional<Steady> due() const;
+    /// Says of messages whose budget allows a line again how many lines did not pass; at the end
+    /// of all.
+    void tell_suppressed(bool at_end = false);
+    /// Called when due() begins to be something or is earlier than before; may be empty.
+    void on_suppressed(std::function<void()> call) { on_suppressed_ = std::move(call); }
+
   private:
     /// How much of one message may pass, in units of `refill`.
     struct Budget {
         double left = 0;
         Steady counted{};
         std::uint64_t suppressed = 0;
+        LogLevel level = LogLevel::info;  ///< Of the last line.
     };
+
+    void count(Budget& budget, Steady now) const;
+    Steady due(const Budget& budget) const;
+    void put(LogLevel level, std::string_view message, Budget& budget, Wall now,
+             std::initializer_list<LogField> fields);
 
     Options options_;
     Write write_;
     std::function<Times()> now_;
+    std::function<void()> on_suppressed_{};
     std::map<std::string_view, Budget> budgets_{};  ///< By message; literals, so not many.
     std::uint64_t lost_ = 0;                        ///< Lines that nobody took.
 };

@@ -5,12 +5,13 @@
 #include <string>
 #include <vector>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "controller/log.hpp"
+#include "controller/log_timer.hpp"
 #include "controller/text_safety.hpp"
 #include "controller/timestamp.hpp"
 #include "controller/validate.hpp"
@@ -101,6 +102,56 @@ TEST_CASE("a message that repeats is told a few times, then counted", "[log]") {
     CHECK(bench.lines.size() == 8);
     CHECK(bench.lines[5].ends_with("suppressed=1\n"));
     CHECK(bench.lines[6].ends_with("pod flaps\n"));
+}
+
+TEST_CASE("what was not told is counted in a line of its own when no other comes", "[log]") {
+    Bench bench({.burst = 2, .refill = 1000ms});
+    int woken = 0;
+    bench.log.on_suppressed([&] { ++woken; });
+    for (int i = 0; i < 2; ++i) bench.log.warning("pod flaps");
+    CHECK_FALSE(bench.log.due());
+    for (int i = 0; i < 5; ++i) bench.log.warning("pod flaps", {{"n", i}});
+    CHECK(woken == 1);
+    CHECK(bench.log.due() == bench.now.steady + 1000ms);
+    bench.log.tell_suppressed();
+    CHECK(bench.lines.size() == 2);  // Not yet.
+
+    bench.now.steady += 500ms;  // Half of a line is saved; others have a time of their own.
+    for (int i = 0; i < 3; ++i) bench.log.error("pod dies");
+    CHECK(woken == 1);
+    CHECK(bench.log.due() == bench.now.steady + 500ms);
+    bench.now.steady += 500ms;
+    bench.log.tell_suppressed();
+    REQUIRE(bench.lines.size() == 5);
+    CHECK(bench.lines[4].ends_with(" warning pod flaps suppressed=5\n"));
+    CHECK(bench.log.due() == bench.now.steady + 500ms);
+    bench.log.tell_suppressed(true);
+    REQUIRE(bench.lines.size() == 6);
+    CHECK(bench.lines[5].ends_with(" error pod dies suppressed=1\n"));
+    CHECK_FALSE(bench.log.due());
+
+    bench.log.warning("pod flaps");  // That line counted.
+    CHECK(bench.lines.size() == 6);
+}
+
+TEST_CASE("a timer tells what was suppressed, and the end tells the rest", "[log]") {
+    Bench bench({.burst = 1, .refill = 20ms});
+    bench.now.steady = std::chrono::steady_clock::now();
+    boost::asio::io_context io;
+    {
+        const LogTimer timer(io, bench.log);
+        for (int i = 0; i < 3; ++i) bench.log.info("pod flaps");
+        bench.now.steady += 20ms;
+        io.run();  // Until there is nothing to be told.
+        REQUIRE(bench.lines.size() == 2);
+        CHECK(bench.lines[1].ends_with("pod flaps suppressed=2\n"));
+        bench.log.info("pod flaps");
+        CHECK(bench.lines.size() == 2);
+    }
+    REQUIRE(bench.lines.size() == 3);
+    CHECK(bench.lines[2].ends_with("pod flaps suppressed=1\n"));
+    bench.log.info("pod flaps");
+    bench.log.info("pod flaps");  // Nobody is woken who is gone.
 }
 
 TEST_CASE("text of others can neither forge a line nor drive a terminal", "[log]") {
