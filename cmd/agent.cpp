@@ -4,7 +4,6 @@
 #include <memory>
 #include <utility>
 
-#include "cmd/agent_client.hpp"
 #include "cmd/cli11.hpp"
 #include "cmd/common_options.hpp"
 #include "cmd/input.hpp"
@@ -76,7 +75,8 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command) {
     Agent agent({.rules = rules,
                  .version = kVersion,
                  .socket_path = command.socket,
-                 .metrics_address = command.metrics_address},
+                 .metrics_address = command.metrics_address,
+                 .service = ServiceManager::from_environment()},
                 **kernel, *monitor, log);
     if (const auto followed = agent.follow(*source); !followed) {
         terminal.error(to_string(followed.error()));

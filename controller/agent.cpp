@@ -34,6 +34,7 @@ Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& mon
       metrics_(options_.version),
       api_(io_, *this, metrics_),
       timer_(io_),
+      watchdog_(io_),
       notices_(io_, ::dup(monitor.fd())),
       signals_(io_, SIGTERM, SIGINT),
       started_(std::chrono::system_clock::now()) {}
@@ -62,6 +63,8 @@ void Agent::run() {
                           {"socket", options_.socket_path}});
     watch_signals();
     watch_kernel();
+    feed_watchdog();
+    tell_service();
     source_->start();
     io_.run();
     log_.tell_suppressed(true);
@@ -72,6 +75,7 @@ void Agent::watch_signals() {
     signals_.async_wait([this](const boost::system::error_code& error, int signal) {
         if (error) return;
         log_.info("stopping", {{"signal", signal}});
+        options_.service.tell("STOPPING=1\nSTATUS=the rules stay in the kernel");
         source_->stop();
         api_.stop();
         timer_.cancel();
@@ -141,6 +145,7 @@ void Agent::trouble(Kind kind, const Trouble& trouble) {
     metrics_.api_restarted(resource_name(kind));
     api_.changed();
     if (known) return;
+    tell_service();
     log_.warning("cannot follow objects; what is enforced stays as it is",
                  {{"kind", resource_name(kind)},
                   {"cause", to_string(trouble.cause)},
@@ -153,6 +158,7 @@ void Agent::recovered(Kind kind) {
     api_.changed();
     if (std::ranges::any_of(troubles_, [](const auto& one) { return one.has_value(); })) return;
     log_.info("follows all objects again");
+    tell_service();
 }
 
 void Agent::problems(std::vector<Problem> all) {
@@ -196,9 +202,27 @@ void Agent::work() {
 void Agent::note_sync() {
     const bool synced = reconciler_.in_sync();
     if (synced == in_sync_since_.has_value()) return;
+    const bool first = synced && !std::exchange(told_ready_, true);
+    if (first) options_.service.tell("READY=1");
     in_sync_since_ = synced ? std::optional(std::chrono::system_clock::now()) : std::nullopt;
     if (synced) log_.info("in sync");
+    tell_service();
     api_.changed();
+}
+
+void Agent::tell_service() const {
+    if (options_.service.present()) options_.service.tell_status(status().summary());
+}
+
+/// The event loop turns: that is what a watchdog cannot know otherwise.
+void Agent::feed_watchdog() {
+    const auto period = options_.service.watchdog();
+    if (!period) return;
+    options_.service.tell("WATCHDOG=1");
+    watchdog_.expires_after(*period / 2);
+    watchdog_.async_wait([this](const boost::system::error_code& cancelled) {
+        if (!cancelled) feed_watchdog();
+    });
 }
 
 void Agent::watch_kernel() {

@@ -18,6 +18,7 @@
 #include "controller/log_timer.hpp"
 #include "controller/metrics.hpp"
 #include "controller/reconciler.hpp"
+#include "controller/service_manager.hpp"
 #include "controller/source.hpp"
 #include "nft/monitor.hpp"
 #include "nft/netlink_kernel.hpp"
@@ -30,6 +31,7 @@ struct AgentOptions {
     std::string version{};
     std::string socket_path{};      ///< Of the local API.
     std::string metrics_address{};  ///< "ADDRESS:PORT"; empty: no metrics and probes by TCP.
+    ServiceManager service{};       ///< Who started us.
 };
 
 /// The DaemonSet's process: joins a source of objects, the desired ruleset, the reconciler and the
@@ -80,6 +82,8 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     void read_notices();
     void watch_signals();
     void note_sync();
+    void tell_service() const;
+    void feed_watchdog();
     void tell_problems(const ObjectName& policy, const std::vector<Problem>& problems);
     AgentState state() const;
 
@@ -94,10 +98,12 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     LocalApi api_;
     std::unique_ptr<Source> source_;
     boost::asio::steady_timer timer_;
+    boost::asio::steady_timer watchdog_;
     boost::asio::posix::stream_descriptor notices_;
     boost::asio::signal_set signals_;
 
     bool scheduled_ = false;
+    bool told_ready_ = false;  ///< The service manager.
     std::array<bool, kKinds.size()> listed_{};
     std::array<std::optional<Trouble>, kKinds.size()> troubles_{};
     std::map<ObjectName, std::vector<Problem>> policy_problems_;

@@ -6,10 +6,12 @@
 #include <thread>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/local/datagram_protocol.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "controller/manifest_source.hpp"
@@ -303,6 +305,45 @@ TEST_CASE("cleanup --stay lets an agent end first, but not for ever", "[cli]") {
     staying.join();
     CHECK(run.out.starts_with("removed table inet podfence"));
     CHECK_FALSE(contains(tables(), "podfence"));
+}
+
+TEST_CASE("an agent tells systemd when it enforces, and when it stops", "[cli]") {
+    PODFENCE_OWN_NETWORK();
+    const test::TemporaryFile manifests(test::kShop);
+    const test::TemporaryDirectory directory;
+    boost::asio::io_context io;
+    using Datagrams = boost::asio::local::datagram_protocol;
+    Datagrams::socket manager(io, Datagrams::endpoint(directory.path() + "/notify"));
+    const timeval patience{.tv_sec = 60, .tv_usec = 0};
+    REQUIRE(::setsockopt(manager.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &patience,
+                         sizeof patience) == 0);
+    std::string heard;
+    const auto hear = [&](const std::string& what) {
+        std::array<char, 1024> text{};
+        ssize_t size = 0;
+        while (!contains(heard, what) && size >= 0) {
+            size = ::recv(manager.native_handle(), text.data(), text.size(), 0);
+            if (size > 0) heard += std::string(text.data(), static_cast<std::size_t>(size)) + "\n";
+        }
+        return contains(heard, what);
+    };
+    lab::Finished run;
+    std::thread running([&] {
+        run = test::shell("cd " + directory.path() +
+                          "; export NOTIFY_SOCKET=$PWD/notify WATCHDOG_USEC=60000000; "
+                          "$PODFENCE agent --node node-a --socket s --metrics-address '' -f " +
+                          manifests.directory() + " & echo $! >pid; wait $!");
+    });
+    CHECK(hear("READY=1\n"));
+    CHECK(contains(test::run_shell("nft list tables"), "inet podfence"));
+    CHECK(hear("STATUS=enforcing, in sync since"));
+    CHECK(contains(heard, "STATUS=waiting for the list of pods, namespaces and networkpolicies"));
+    CHECK(contains(heard, "WATCHDOG=1\n"));
+    test::shell("kill $(cat " + directory.path() + "/pid)");
+    CHECK(hear("STOPPING=1\n"));
+    running.join();
+    CHECK(run.status == 0);
+    CHECK(contains(run.err, "stopped; the rules stay in the kernel"));
 }
 
 TEST_CASE("diff without -f compares the kernel with what the agent knows", "[cli]") {

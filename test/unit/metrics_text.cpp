@@ -1,10 +1,16 @@
 // The agent's figures as Prometheus reads them.
+#include <fstream>
+#include <iterator>
+#include <optional>
 #include <sstream>
 #include <string>
 
 #include <catch2/catch.hpp>
 
 #include "controller/metrics.hpp"
+#include "test/support/http.hpp"
+#include "test/support/lab_process.hpp"
+#include "test/support/skip.hpp"
 
 using namespace podfence;
 using namespace std::chrono_literals;
@@ -25,6 +31,12 @@ std::size_t series_of(const std::string& text, const std::string& family) {
     std::size_t count = 0;
     for (std::string line; std::getline(lines, line);) count += line.starts_with(family) ? 1 : 0;
     return count;
+}
+
+/// nullopt: promtool is there. Else why not, for PODFENCE_SKIP.
+std::optional<std::string> promtool_missing() {
+    if (lab::run_program({"sh", "-c", "command -v promtool"}).status == 0) return std::nullopt;
+    return "promtool (Debian package prometheus) is not there to check what Prometheus reads";
 }
 
 }  // namespace
@@ -113,4 +125,49 @@ TEST_CASE("every family is described", "[metrics]") {
         CHECK(text.find(std::string("# HELP ") + family + " ") != std::string::npos);
         CHECK(text.find(std::string("# TYPE ") + family + " ") != std::string::npos);
     }
+}
+
+TEST_CASE("Prometheus' own tool finds nothing wrong with the figures", "[metrics]") {
+    if (const auto missing = promtool_missing()) PODFENCE_SKIP(*missing);
+    Metrics metrics("1.2.3");
+    metrics.committed({.at = WallTime(2s), .operations = 3, .latency = 212us, .took = 15us});
+    metrics.resynced({.reason = "drift", .operations = 2});
+    metrics.error("kernel-rejected");
+    const auto run = lab::run_program({"promtool", "check", "metrics"}, metrics.text({}));
+    CAPTURE(run.out, run.err);
+    CHECK(run.status == 0);
+    CHECK(run.err.empty());
+}
+
+TEST_CASE("Prometheus' own tool finds nothing wrong with the alert rules", "[metrics]") {
+    if (const auto missing = promtool_missing()) PODFENCE_SKIP(*missing);
+    std::ifstream file(PODFENCE_SOURCE_DIR "/manifests/overlays/monitoring/alerts.yaml");
+    // What the operator gives Prometheus: the spec.
+    std::string rules;
+    bool inside = false;
+    for (std::string line; std::getline(file, line); inside = inside || line == "spec:") {
+        if (inside) rules += (line.starts_with("  ") ? line.substr(2) : line) + "\n";
+    }
+    const test::TemporaryDirectory directory;
+    const std::string path = directory.path() + "/rules.yaml";
+    test::write_file(path, rules);
+    const auto run = lab::run_program({"promtool", "check", "rules", path});
+    CAPTURE(run.out, run.err);
+    CHECK(run.status == 0);
+    CHECK(run.out.find(" rules found") != std::string::npos);
+}
+
+TEST_CASE("the alert rules ask for figures that there are", "[metrics]") {
+    std::ifstream file(PODFENCE_SOURCE_DIR "/manifests/overlays/monitoring/alerts.yaml");
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    const std::string figures = Metrics("1.2.3").text({});
+    std::size_t found = 0;
+    for (std::size_t at = text.find("podfence_"); at != std::string::npos;
+         at = text.find("podfence_", at + 1), ++found) {
+        const auto end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", at);
+        const std::string name = text.substr(at, end - at);
+        CAPTURE(name);
+        CHECK(figures.find("\n" + name) != std::string::npos);
+    }
+    CHECK(found > 3);
 }
