@@ -25,8 +25,10 @@ bool same_classes(const NetworkPolicy& a, const NetworkPolicy& b) {
            !has_named_ports(a.ingress_rules) && !has_named_ports(b.ingress_rules);
 }
 
-NetworkPolicy without_position(NetworkPolicy policy) {
+/// What it means.
+NetworkPolicy meaning_of(NetworkPolicy policy) {
     policy.pos = {};
+    policy.uid.clear();
     for (auto* rules : {&policy.ingress_rules, &policy.egress_rules}) {
         for (auto& rule : *rules) rule.pos = {};
     }
@@ -104,7 +106,7 @@ void Desired::put(NetworkPolicy policy) {
         return;
     }
     const NetworkPolicy& old = known->second;
-    if (without_position(old) != without_position(policy)) {
+    if (meaning_of(old) != meaning_of(policy)) {
         if (!same_classes(old, policy)) {
             touch_pods(old);
             touch_pods(policy);
@@ -207,6 +209,14 @@ nft::Table Desired::table() {
 nft::TableCounts Desired::counts() const {
     auto counts = dispatch_.counts();
     return counts += classes_.counts();
+}
+
+nft::Table Desired::closed_table() {
+    settle();
+    nft::Table table{.id = options_.table};
+    dispatch_.write(table);
+    classes_.write_closed(table);
+    return table;
 }
 
 std::vector<nft::Op> Desired::take_changes() {

@@ -54,6 +54,9 @@ class Desired {
     nft::TableCounts counts() const;
     /// The pods of this node, finished ones and those on its network included.
     const std::set<ObjectName>& own_pods() const { return own_pods_; }
+    /// The part of it that denies: isolated pods are told from others, and nothing is allowed for
+    /// them but what no policy can forbid. Small, and quick to commit.
+    nft::Table closed_table();
 
   private:
     /// What a local pod has in the table.

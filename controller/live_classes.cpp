@@ -96,6 +96,15 @@ nft::TableCounts LiveClasses::counts() const {
                       .elements = maps_.items() + constant_sets_.items()};
 }
 
+void LiveClasses::write_closed(nft::Table& table) const {
+    for (const auto& [definition, live] : classes_) {
+        nft::Chain chain = chains_.now().at(live.chain);
+        PODFENCE_CHECK(!chain.rules.empty());
+        chain.rules.erase(chain.rules.begin(), std::prev(chain.rules.end()));
+        table.chains.emplace(live.chain, std::move(chain));
+    }
+}
+
 void LiveClasses::tell(Difference& difference) {
     chains_.tell(difference.before.chains, difference.now.chains);
     maps_.tell(difference.before.maps, difference.now.maps);

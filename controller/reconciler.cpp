@@ -87,15 +87,38 @@ void Reconciler::commit_changes(Time now) {
         }
     }
     const Time done = now_();
-    commit_not_before_ = done + std::min(limits_.pause_factor * (done - now), limits_.pause_max);
+    spend(now, done);
     observer_.committed({.operations = batch.ops.size(),
                          .summary = nft::summarize(batch),
                          .latency = done - received,
                          .took = done - now});
 }
 
+void Reconciler::spend(Time began, Time done) {
+    const auto earned = std::max(began - credited_at_, Clock::duration{}) / limits_.pause_factor;
+    credit_ = std::min(credit_ + earned, limits_.credit_max) - (done - began);
+    // A debt is what nothing is committed for; more than that is forgiven.
+    credit_ = std::max(credit_, -limits_.pause_max / limits_.pause_factor);
+    credited_at_ = done;
+    commit_not_before_ = done + std::max(-credit_, Clock::duration{}) * limits_.pause_factor;
+}
+
+/// A table that somebody deleted enforces nothing, and all of it takes the kernel long. So what
+/// denies comes first: the pods that policies isolate are closed until the rest is there again.
+void Reconciler::close_gap(ResyncReason reason) {
+    const bool may_be_gone = reason == ResyncReason::drift || reason == ResyncReason::lost;
+    if (!ever_synced_ || !may_be_gone) return;
+    const auto closed = nft::plan(std::nullopt, desired_.closed_table());
+    for (const nft::Batch& stage : nft::stages(closed)) {
+        // Refused whole where there is a table, as most often there is. Whatever else is wrong
+        // shows in what follows.
+        if (!kernel_.commit(stage, std::nullopt)) return;
+    }
+}
+
 void Reconciler::resync(Time now) {
     const ResyncReason reason = *resync_due_;
+    close_gap(reason);
     desired_.take_changes();  // They are part of the whole, which is compared now.
     const auto converged = nft::converge(kernel_, desired_.table());
     const Time done = now_();

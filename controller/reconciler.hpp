@@ -71,9 +71,11 @@ class Reconciler {
     using Time = Clock::time_point;
 
     struct Limits {
-        /// After a commit the next one waits `pause_factor` times as long as that took, so that a
-        /// burst becomes few commits; at most pause_max. An idle node commits at once.
+        /// Commits may take one part in so many of the time, so that a storm of changes becomes few
+        /// commits. What was not used is kept, up to credit_max: a few changes one after another
+        /// are committed at once, each. Nothing waits longer than pause_max.
         int pause_factor = 10;
+        Clock::duration credit_max = std::chrono::milliseconds(10);
         Clock::duration pause_max = std::chrono::milliseconds(25);
         /// Likewise after a repair, for who fights over our table.
         Clock::duration repair_pause_max = std::chrono::milliseconds(250);
@@ -113,7 +115,9 @@ class Reconciler {
 
   private:
     void commit_changes(Time now);
+    void spend(Time began, Time done);
     void resync(Time now);
+    void close_gap(ResyncReason reason);
     bool refuse_culprits(const nft::Error& error);
     void fail(const nft::Error& error);
     void need_resync(ResyncReason reason);
@@ -133,6 +137,8 @@ class Reconciler {
     std::optional<ResyncReason> resync_due_{};
     std::optional<Time> changed_since_{};
     Time commit_not_before_{};
+    Clock::duration credit_{};  ///< Time that commits may take; as of credited_at_.
+    Time credited_at_{};
     Time resync_not_before_{};
     Time audit_at_{};
     Clock::duration retry_in_;

@@ -32,6 +32,7 @@ void SimulationTally::operator+=(const SimulationTally& other) {
     faults += other.faults;
     tampered += other.tampered;
     crashes += other.crashes;
+    returns += other.returns;
     refused += other.refused;
     verdicts += other.verdicts;
     quiet += other.quiet;
@@ -136,8 +137,9 @@ void World::tamper() {
     const auto table = kernel_.bare().dump(options_.table).value().table;
     if (!table) return;
     ++tally_.tampered;
+    deleted_ = random_.percent(20) && !tampered_;
     tampered_ = true;
-    if (random_.percent(20)) {
+    if (deleted_) {
         nft::remove(kernel_.bare(), options_.table).value();
     } else {
         nft::converge(kernel_.bare(), changed_table(random_.below(1U << 30U), *table)).value();
@@ -192,6 +194,7 @@ void World::quieten() {
     if (wrong_.empty()) check_quiet();
     versions_.clear();
     tampered_ = false;
+    deleted_ = false;
     remember();
 }
 
@@ -210,8 +213,10 @@ void World::check_quiet() {
 
 /// What the kernel enforces now must be right for each packet by some version of the cluster.
 void World::judge_commit() {
-    if (tampered_ || versions_.empty() || !wrong_.empty()) return;
+    if (versions_.empty() || !wrong_.empty()) return;
     const auto table = kernel_.bare().dump(options_.table).value().table;
+    if (deleted_ && table) return judge_return(*table);
+    if (tampered_) return;
     if (!table) return fail("a commit took the table away");
     std::vector<nft::Table> allowed_tables;
     for (const Cluster& version : versions_) {
@@ -227,6 +232,29 @@ void World::judge_commit() {
         if (!right) {
             return fail(std::string(passed ? "admits" : "denies") +
                         " between two states what both " + (passed ? "deny: " : "admit: ") +
+                        to_string(flow));
+        }
+    }
+}
+
+/// Of a table that comes back: it denies before it allows.
+void World::judge_return(const nft::Table& table) {
+    ++tally_.returns;
+    const auto hooked = std::ranges::any_of(
+        table.chains, [](const auto& chain) { return chain.second.base.has_value(); });
+    if (!hooked) return;
+    std::vector<nft::Table> allowed_tables;
+    for (const Cluster& version : versions_) {
+        allowed_tables.push_back(compile_all(version, options_).table);
+    }
+    const FlowGenerator flows(cluster_, generator_.options());
+    for (std::size_t i = 0; i < kFlowsPerCommit; ++i) {
+        const Flow flow = flows.next(random_);
+        ++tally_.verdicts;
+        if (passes(table, flow) && std::ranges::none_of(allowed_tables, [&](const auto& allowed) {
+                return passes(allowed, flow);
+            })) {
+            return fail("admits, before all of the table is back, what is denied: " +
                         to_string(flow));
         }
     }

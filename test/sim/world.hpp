@@ -19,6 +19,7 @@ struct SimulationTally {
     std::size_t faults = 0;    ///< Errors it gave.
     std::size_t tampered = 0;  ///< Changes by strangers.
     std::size_t crashes = 0;   ///< Restarts of the agent with the kernel as it was.
+    std::size_t returns = 0;   ///< Commits after the table was deleted.
     std::size_t refused = 0;   ///< Policies that the kernel did not take.
     std::size_t verdicts = 0;  ///< Judged between two quiet points.
     std::size_t quiet = 0;     ///< Quiet points, where the kernel must equal what is wanted.
@@ -52,6 +53,7 @@ class World final : public ReconcilerObserver {
     void quieten();
     void check_quiet();
     void judge_commit();
+    void judge_return(const nft::Table& table);
     void remember();
     Cluster enforced(const Cluster& cluster) const;
     void fail(const std::string& what);
@@ -71,6 +73,7 @@ class World final : public ReconcilerObserver {
     /// meet the verdict of one of them.
     std::vector<Cluster> versions_;
     bool tampered_ = false;  ///< By a stranger, and not repaired yet.
+    bool deleted_ = false;   ///< And all he did was to delete the table.
     SimulationTally tally_;
     std::string wrong_;
 };
