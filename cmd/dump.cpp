@@ -144,11 +144,12 @@ std::string reason_for_none(const Dumped& dumped, const DumpOptions& options) {
     const std::string node =
         dumped.input ? node_name(options.rules.node, *dumped.input) : node_name(options.rules.node);
     if (!options.live && pod->node != node) {
-        return "it is on node '" + printable(pod->node) + "', and these are the rules of '" +
+        return "it is on node '" + printable(pod->node.get()) + "', and these are the rules of '" +
                printable(node) + "'; choose with --node";
     }
     if (!options.live) return "no policy isolates it, so all traffic is allowed";
-    return "nothing isolates it here (by the input it is on node '" + printable(pod->node) + "')";
+    return "nothing isolates it here (by the input it is on node '" + printable(pod->node.get()) +
+           "')";
 }
 
 Exit run_dump(Terminal& terminal, const DumpOptions& options) {

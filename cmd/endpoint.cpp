@@ -65,7 +65,7 @@ Outcome<Endpoint> endpoint_of(Terminal& terminal, const Cluster& cluster, const 
     }
     if (pod.host_network) {
         endpoint.pod = nullptr;
-        endpoint.addresses = pod.node_addresses.empty() ? pod.addresses : pod.node_addresses;
+        endpoint.addresses = pod.node_addresses.empty() ? pod.addresses : pod.node_addresses.get();
         endpoint.remarks.push_back(endpoint.text +
                                    " is on the host's network: policies see its node, no pod");
     } else {

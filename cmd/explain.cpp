@@ -129,7 +129,8 @@ void learn_node_addresses(Cluster& cluster, const std::string& node) {
         if (pod.node == node) local.push_back(pod);
     }
     for (Pod& pod : local) {
-        pod.node_addresses.insert(pod.node_addresses.end(), known.begin(), known.end());
+        auto& addresses = pod.node_addresses.edit();
+        addresses.insert(addresses.end(), known.begin(), known.end());
         cluster.put(std::move(pod));
     }
 }

@@ -106,7 +106,7 @@ class PageData {
         }
         return {{"ns", pod.name.ns},           {"name", pod.name.name},
                 {"ports", std::move(ports)},   {"addresses", std::move(addresses)},
-                {"labels", std::move(labels)}, {"node", pod.node}};
+                {"labels", std::move(labels)}, {"node", pod.node.get()}};
     }
 
     boost::json::array groups_json() const {

@@ -195,7 +195,9 @@ std::optional<DecodedObject> decode_api_object(Kind kind, const ApiObject& objec
     const bool unsure = object.cut.starts_with("metadata");
     if (kind == Kind::pod) {
         auto pod = decode_pod(tree, ns, report);
-        if (pod && unsure) pod->labels.insert_or_assign(std::string(kUnsureLabel), kUnknown);
+        if (pod && unsure) {
+            pod->labels.edit().insert_or_assign(std::string(kUnsureLabel), kUnknown);
+        }
         if (pod) decoded = std::move(*pod);
     } else if (kind == Kind::ns) {
         auto found = decode_namespace(tree, report);

@@ -36,7 +36,16 @@ void Cluster::unindex(const Pod& pod) {
     }
 }
 
+void Cluster::share(Pod& pod) {
+    labels_.share(pod.labels);
+    nodes_.share(pod.node);
+    node_addresses_.share(pod.node_addresses);
+    ports_.share(pod.ports);
+    pod.addresses.shrink_to_fit();
+}
+
 void Cluster::put(Pod pod) {
+    share(pod);
     const auto [entry, added] = pods_.try_emplace(pod.name);
     if (!added) unindex(entry->second);
     entry->second = std::move(pod);

@@ -52,11 +52,16 @@ class Cluster {
 
   private:
     void index(const Pod& pod);
+    void share(Pod& pod);
     void unindex(const Pod& pod);
 
     std::map<ObjectName, Pod> pods_;
     std::map<std::string, Namespace, std::less<>> namespaces_;
     std::map<ObjectName, NetworkPolicy> policies_;
+    SharedPool<Labels> labels_;
+    SharedPool<std::string> nodes_;
+    SharedPool<std::vector<Address>> node_addresses_;
+    SharedPool<std::vector<ContainerPort>> ports_;
     std::multimap<Address, const Pod*> claims_;  ///< Live claims on addresses, holder or not.
 };
 

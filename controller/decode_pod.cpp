@@ -153,8 +153,10 @@ void decode_pod_spec(const Node& spec, Report& report, Pod& pod, bool& host_netw
                                      "the pod counts as without addresses until it is mended");
     pod.host_network = host.value_or(false);
     host_network_known = host.has_value() || spec.get("hostNetwork") == nullptr;
-    decode_container_ports(spec, "containers", false, report, pod.ports);
-    decode_container_ports(spec, "initContainers", true, report, pod.ports);
+    std::vector<ContainerPort> ports;
+    decode_container_ports(spec, "containers", false, report, ports);
+    decode_container_ports(spec, "initContainers", true, report, ports);
+    pod.ports = std::move(ports);
 }
 
 }  // namespace

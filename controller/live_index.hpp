@@ -19,7 +19,7 @@ struct Selection;
 /// What policies can see of a pod besides its address.
 struct Traits {
     std::string ns{};
-    Labels labels{};
+    Shared<Labels> labels{};
     std::vector<ContainerPort> ports{};  ///< Those with a name.
     friend bool operator==(const Traits&, const Traits&) = default;
 };

@@ -18,8 +18,8 @@ MatchIndex::MatchIndex(const Cluster& cluster) : cluster_(cluster) {
         for (const auto& address : pod.addresses) {
             if (!cluster.holds(pod, address)) continue;
             const auto id = static_cast<std::uint32_t>(identities_.size());
-            const auto [entry, added] = known.try_emplace({name.ns, &pod.labels}, id);
-            if (added) identities_.push_back({.ns = name.ns, .labels = &pod.labels});
+            const auto [entry, added] = known.try_emplace({name.ns, &pod.labels.get()}, id);
+            if (added) identities_.push_back({.ns = name.ns, .labels = &pod.labels.get()});
             identities_[entry->second].members.push_back({.pod = &pod, .address = address});
         }
     }

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "controller/shared.hpp"
 #include "nft/addr.hpp"
 
 /// The Kubernetes objects that matter to policy, reduced to the fields that matter, already
@@ -42,7 +43,7 @@ using Labels = std::map<std::string, std::string, std::less<>>;
 /// selector's peers: what opens for them might be meant for others (D12).
 inline constexpr std::string_view kUnsureLabel = "(in error)";
 /// The value of kUnsureLabel of a pod of which not even the text is known by which policies might
-/// select it. Whoever loads it adds a policy that isolates it.
+/// select it. Whoever loads it adds a policy that isolates it (controller/unsure_pods.hpp).
 inline constexpr std::string_view kUnknown = "unknown";
 bool may_be_peer(const Labels& labels);
 
@@ -73,23 +74,24 @@ struct ContainerPort {
     std::string name;
     std::uint16_t number = 0;
     Protocol protocol = Protocol::tcp;
-    friend bool operator==(const ContainerPort&, const ContainerPort&) = default;
+    friend auto operator<=>(const ContainerPort&, const ContainerPort&) = default;
 };
 
+/// What replicas and neighbours have in common is shared: a cluster is mostly that.
 struct Pod {
     ObjectName name;
     std::string uid{};
-    Labels labels{};
-    std::string node{};  ///< spec.nodeName; empty: not scheduled.
+    Shared<Labels> labels{};
+    Shared<std::string> node{};  ///< spec.nodeName; empty: not scheduled.
     PodPhase phase = PodPhase::pending;
     bool deleting = false;  ///< metadata.deletionTimestamp is set.
     bool host_network = false;
     std::int64_t created_s = 0;        ///< metadata.creationTimestamp, seconds since 1970; 0: none.
     std::vector<Address> addresses{};  ///< status.podIPs, or podIP; at most one a family (N55).
-    std::vector<Address> node_addresses{};  ///< status.hostIPs, or hostIP.
+    Shared<std::vector<Address>> node_addresses{};  ///< status.hostIPs, or hostIP.
     /// Container ports in look-up order: containers, then restartable init containers (N43). To
     /// policy only those with a name matter; the others say what a flow to the pod goes to.
-    std::vector<ContainerPort> ports{};
+    Shared<std::vector<ContainerPort>> ports{};
     SourcePos pos{};
     friend bool operator==(const Pod&, const Pod&) = default;
 };
@@ -155,6 +157,7 @@ std::string_view to_string(Direction direction);  ///< "ingress", "egress"
 
 struct NetworkPolicy {
     ObjectName name;
+    std::string uid{};     ///< Empty: it is not from an API server.
     LabelSelector pods{};  ///< spec.podSelector; missing is empty (N12).
     bool ingress = false;  ///< policyTypes after defaulting (N8)
     bool egress = false;

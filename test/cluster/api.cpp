@@ -49,8 +49,8 @@ json::array containers_of(const Pod& pod) {
 
 json::object spec_object(const Pod& pod) {
     json::object object = object_of("Pod", pod.name);
-    object.at("metadata").as_object()["labels"] = json::value_from(pod.labels);
-    object["spec"] = json::object{{"nodeName", pod.node},
+    object.at("metadata").as_object()["labels"] = json::value_from(pod.labels.get());
+    object["spec"] = json::object{{"nodeName", pod.node.get()},
                                   {"hostNetwork", pod.host_network},
                                   {"containers", containers_of(pod)}};
     return object;
@@ -88,7 +88,7 @@ json::object status_object(const Pod& pod) {
         status["podIPs"] = ip_list(pod.addresses);
     }
     if (!pod.node_addresses.empty()) {
-        status["hostIP"] = to_string(pod.node_addresses.front());
+        status["hostIP"] = to_string(pod.node_addresses->front());
         status["hostIPs"] = ip_list(pod.node_addresses);
     }
     object["status"] = std::move(status);

@@ -157,7 +157,8 @@ PodBuilder& PodBuilder::node(std::string_view node) {
 }
 
 PodBuilder& PodBuilder::port(std::string_view name, std::uint16_t number, Protocol protocol) {
-    pod_.ports.push_back({.name = std::string(name), .number = number, .protocol = protocol});
+    pod_.ports.edit().push_back(
+        {.name = std::string(name), .number = number, .protocol = protocol});
     return *this;
 }
 

@@ -149,7 +149,7 @@ Pod Generator::random_pod(const ObjectName& name) {
     made.deleting = random_.percent(10);
     if (random_.percent(4)) return made;  // Unscheduled.
     made.node = "n" + std::to_string(number);
-    made.node_addresses = node_addresses(made.node);
+    made.node_addresses = node_addresses(made.node.get());
     made.phase = random_.percent(75)   ? PodPhase::running
                  : random_.percent(40) ? PodPhase::pending
                  : random_.percent(30) ? PodPhase::unknown

@@ -172,7 +172,7 @@ std::string to_manifest(const Pod& pod) {
                              ", protocol: " + std::string(to_string(port.protocol)) + "}]}");
     }
     std::vector<std::string> spec{"containers: " + list(containers)};
-    if (!pod.node.empty()) spec.push_back("nodeName: " + pod.node);
+    if (!pod.node.empty()) spec.push_back("nodeName: " + pod.node.get());
     if (pod.host_network) spec.emplace_back("hostNetwork: true");
     return document("v1", "Pod", meta,
                     {"spec: " + object(spec),

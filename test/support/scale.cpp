@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,20 +33,36 @@ Address pod_address_v6(std::size_t i) {
     return Address::v6(bytes);
 }
 
+/// Texts as long as those that Kubernetes makes up.
+std::string hash_text(std::size_t i, std::size_t length) {
+    constexpr std::string_view kLetters = "bcdfghjklmnpqrstvwxz2456789";
+    std::string text;
+    for (std::uint64_t rest = 0x9e3779b97f4a7c15U * (i + 1); text.size() < length; rest /= 3)
+        text += kLetters[rest % kLetters.size()];
+    return text;
+}
+
+std::string uid(std::size_t i) {
+    const std::string number = std::to_string(i);
+    return "5a1c8a9e-3b0f-4a6e-9a39-" + std::string(12 - number.size(), '0') + number;
+}
+
 Pod make_pod(std::size_t i, const Scale& scale) {
     const std::size_t ns = i % scale.namespaces;
     const std::size_t workload = i / scale.namespaces % kWorkloads;
     const std::string app = kApps[workload];
-    Pod pod{.name = {namespace_name(ns), app + "-" + std::to_string(i)},
-            .uid = "uid-" + std::to_string(i),
+    const std::string revision = hash_text(ns * kWorkloads + workload, 10);
+    Pod pod{.name = {namespace_name(ns), app + "-" + revision + "-" + std::to_string(i)},
+            .uid = uid(i),
             .labels = {{"app", app},
                        {"tier", workload < 2 ? "front" : "back"},
-                       {"pod-template-hash", "h" + std::to_string(ns * kWorkloads + workload)}}};
-    pod.node = i < scale.local_pods
-                   ? kScaleNode
-                   : "node-" + std::to_string(1 + (i - scale.local_pods) / kPodsOfANode);
+                       {"pod-template-hash", revision}}};
+    const std::size_t node = i < scale.local_pods ? 0 : 1 + (i - scale.local_pods) / kPodsOfANode;
+    pod.node = node == 0 ? kScaleNode : "node-" + std::to_string(node);
     pod.phase = PodPhase::running;
+    pod.created_s = 1'767'323'045 + static_cast<std::int64_t>(i);
     pod.addresses = {pod_address_v4(i), pod_address_v6(i)};
+    pod.node_addresses = {Address::v4(0xac100000U + static_cast<std::uint32_t>(node))};
     pod.ports = {{.name = "http", .number = 8080}, {.name = "metrics", .number = 9090}};
     return pod;
 }

@@ -112,7 +112,7 @@ void write_pod(std::ostream& out, const Pod& pod) {
         << "    creationTimestamp: \"2026-01-02T03:04:05Z\"\n    name: " << pod.name.name
         << "\n    namespace: " << pod.name.ns << "\n    uid: " << pod.uid << "\n";
     write_labels(out, pod.labels);
-    out << "  spec:\n    nodeName: " << pod.node
+    out << "  spec:\n    nodeName: " << pod.node.get()
         << "\n    containers:\n    - name: main\n      image: registry.example/app:1\n"
         << "      env:\n      - {name: LOG_LEVEL, value: info}\n"
         << "      resources: {requests: {cpu: 100m, memory: 64Mi}}\n      ports:\n";

@@ -55,15 +55,15 @@ std::string to_yaml(const Cluster& cluster) {
         out << "- apiVersion: v1\n  kind: Pod\n  metadata:\n    name: " << name.name
             << "\n    namespace: " << name.ns << "\n";
         write_labels(out, pod.labels);
-        out << "  spec:\n    nodeName: " << pod.node
+        out << "  spec:\n    nodeName: " << pod.node.get()
             << "\n    containers:\n    - name: main\n      ports:\n";
         for (const auto& port : pod.ports) {
             out << "      - {name: " << port.name << ", containerPort: " << port.number
                 << ", protocol: " << to_string(port.protocol) << "}\n";
         }
         out << "  status:\n    phase: Running\n";
-        for (const auto& [key, addresses] :
-             {std::pair{"podIPs", &pod.addresses}, std::pair{"hostIPs", &pod.node_addresses}}) {
+        for (const auto& [key, addresses] : {std::pair{"podIPs", &pod.addresses},
+                                             std::pair{"hostIPs", &pod.node_addresses.get()}}) {
             if (addresses->empty()) continue;
             out << "    " << key << ":\n";
             std::set<nft::Family> told;  // A status has one address of each family.

@@ -108,7 +108,7 @@ int relabel(const std::string& directory, const std::string& pod_name, const std
             : cluster.find_pod({pod_name.substr(0, slash), pod_name.substr(slash + 1)});
     if (pod == nullptr || equals == std::string::npos) throw Failure("no such pod or label");
     Pod changed = *pod;
-    changed.labels[label.substr(0, equals)] = label.substr(equals + 1);
+    changed.labels.edit()[label.substr(0, equals)] = label.substr(equals + 1);
     cluster.put(std::move(changed));
     write_whole(directory + "/cluster.yaml", to_yaml(cluster));
     return 0;

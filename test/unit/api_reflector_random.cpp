@@ -18,7 +18,7 @@ namespace {
 std::map<std::string, std::string> believed(const RecordingSink& sink) {
     std::map<std::string, std::string> pods;
     for (const auto& [name, object] : sink.of(Kind::pod)) {
-        pods[name.name] = std::get<Pod>(object).labels.at("v").substr(1);
+        pods[name.name] = std::get<Pod>(object).labels->at("v").substr(1);
     }
     return pods;
 }

@@ -213,7 +213,7 @@ TEST_CASE("Corner 55: the order in which objects arrive never shows", "[semantic
 
 TEST_CASE("Corner 57: a probe from the node's second address is let in", "[semantics]") {
     Pod db = pod("a/db", "10.0.0.1", "fd00::1");
-    db.node_addresses.push_back(ip("172.20.0.1"));
+    db.node_addresses.edit().push_back(ip("172.20.0.1"));
     const Cluster c = cluster(db, policy("a/p").ingress());
     expect(c, flow("172.20.0.1", "10.0.0.1"), true);
     expect(c, flow("192.168.0.1", "10.0.0.1"), true);

@@ -17,7 +17,7 @@ namespace {
 
 Pod unknown(std::string_view name) {
     Pod made = pod(name, "10.0.0.1");
-    made.labels.emplace(kUnsureLabel, kUnknown);
+    made.labels.edit().emplace(kUnsureLabel, kUnknown);
     return made;
 }
 
