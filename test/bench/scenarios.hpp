@@ -20,5 +20,11 @@ void measure_changes(Report& report, const Options& options);
 void measure_starts(Report& report, const Options& options);
 /// Peak memory of the whole program on a large cluster.
 void measure_memory(Report& report, const Options& options);
+/// The agent's process in a large cluster: its start, its memory, and that it sleeps.
+void measure_agent(Report& report, const Options& options);
+/// From an event on the agent's socket to the kernel.
+void measure_events(Report& report, const Options& options);
+/// From the table's loss to its return.
+void measure_repairs(Report& report, const Options& options);
 
 }  // namespace podfence::bench

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "test/cluster/child.hpp"
 #include "test/cluster/http.hpp"
 #include "test/support/lab.hpp"
+#include "test/support/lab_child.hpp"
 
 namespace podfence::lab {
 

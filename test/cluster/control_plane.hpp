@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "test/cluster/child.hpp"
 #include "test/cluster/http.hpp"
 #include "test/support/lab.hpp"
+#include "test/support/lab_child.hpp"
 
 namespace podfence::lab {
 

@@ -1,4 +1,4 @@
-#include "test/cluster/child.hpp"
+#include "test/support/lab_child.hpp"
 
 #include <cerrno>
 #include <csignal>
