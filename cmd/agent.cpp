@@ -30,7 +30,8 @@ struct AgentCommand {
 };
 
 /// From files, or from the API server. Fails when it is not known how to reach it.
-Outcome<Agent::MakeSource> source_of(Terminal& terminal, const AgentCommand& command) {
+Outcome<Agent::MakeSource> source_of(Terminal& terminal, const AgentCommand& command,
+                                     const std::string& node) {
     if (!command.paths.empty()) {
         return Agent::MakeSource([paths = command.paths](boost::asio::io_context& io, Sink& sink) {
             return make_directory_source(io, paths, sink);
@@ -45,8 +46,9 @@ Outcome<Agent::MakeSource> source_of(Terminal& terminal, const AgentCommand& com
         return Exit::usage;
     }
     return Agent::MakeSource(
-        [access = *std::move(access)](boost::asio::io_context& io, Sink& sink) {
-            return Sourced<std::unique_ptr<Source>>(make_kubernetes_source(io, access, sink));
+        [access = *std::move(access), node](boost::asio::io_context& io, Sink& sink) {
+            return Sourced<std::unique_ptr<Source>>(
+                make_kubernetes_source(io, access, sink, {.notices = {.node = node}}));
         });
 }
 
@@ -59,9 +61,9 @@ Exit refuse_to_listen(Terminal& terminal, const ListenError& error) {
 }
 
 Exit run_agent(Terminal& terminal, const AgentCommand& command) {
-    auto source = source_of(terminal, command);
-    if (!source) return source.error();
     const CompileOptions rules = compile_options(command.rules, Input{});
+    auto source = source_of(terminal, command, rules.node);
+    if (!source) return source.error();
     auto kernel = nft::NetlinkKernel::open();
     if (!kernel) return report(terminal, kernel.error());
     // Whether we may at all is known before anything is promised.

@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <unistd.h>
 
+#include "controller/startup_memory.hpp"
 #include "controller/status_sources.hpp"
 #include "nft/words.hpp"
 
@@ -89,7 +90,7 @@ void Agent::watch_signals() {
 void Agent::put(Object object, std::vector<Problem> problems) {
     if (const auto* policy = std::get_if<NetworkPolicy>(&object)) {
         refused_.erase(policy->name);
-        tell_problems(policy->name, problems);
+        tell_problems(*policy, problems);
         if (problems.empty()) {
             policy_problems_.erase(policy->name);
         } else {
@@ -105,12 +106,19 @@ void Agent::put(Object object, std::vector<Problem> problems) {
     changed();
 }
 
-void Agent::tell_problems(const ObjectName& policy, const std::vector<Problem>& problems) {
+void Agent::tell_problems(const NetworkPolicy& policy, const std::vector<Problem>& problems) {
+    std::string text;
     for (const auto& problem : problems) {
         log_.warning("a policy is not enforced as written",
-                     {{"policy", to_string(policy)}, {"problem", to_string(problem)}});
+                     {{"policy", to_string(policy.name)}, {"problem", to_string(problem)}});
         metrics_.error("policy");
+        if (problem.severity != Severity::error) continue;
+        text += (text.empty() ? "" : "; ") + problem.field + (problem.field.empty() ? "" : ": ") +
+                problem.message;
+        if (!problem.remedy.empty()) text += " (" + problem.remedy + ")";
     }
+    if (text.empty()) return source_->withdraw(policy.name);
+    source_->notify({.policy = policy.name, .uid = policy.uid, .key = text, .text = text});
 }
 
 void Agent::remove(Kind kind, const ObjectName& name) {
@@ -125,6 +133,7 @@ void Agent::remove(Kind kind, const ObjectName& name) {
             desired_.remove_policy(name);
             policy_problems_.erase(name);
             refused_.erase(name);
+            source_->withdraw(name);
             break;
     }
     changed();
@@ -170,6 +179,12 @@ void Agent::problems(std::vector<Problem> all) {
     api_.changed();
 }
 
+void Agent::untold(const Trouble& trouble) {
+    metrics_.error("events");
+    log_.warning("problems of policies are not told by Kubernetes Events",
+                 {{"error", trouble.message}, {"remedy", trouble.remedy}});
+}
+
 // ---- the kernel -----------------------------------------------------------------------------
 
 void Agent::changed() {
@@ -207,6 +222,7 @@ void Agent::note_sync() {
     in_sync_since_ = synced ? std::optional(std::chrono::system_clock::now()) : std::nullopt;
     if (synced) log_.info("in sync");
     tell_service();
+    if (first) let_go_of_startup_code();
     api_.changed();
 }
 
@@ -311,6 +327,16 @@ void Agent::refused(const ObjectName& policy, const nft::Error& error) {
     metrics_.error("refused");
     log_.error("the kernel refuses a policy; its pods are denied what it would have allowed",
                {{"policy", to_string(policy)}, {"error", to_string(error)}});
+    // The kernels of nodes may differ, and what they say does: it is one notice for all.
+    const auto known = cluster().policies().find(policy);
+    if (known != cluster().policies().end()) {
+        source_->notify({.policy = policy,
+                         .uid = known->second.uid,
+                         .key = "refused by a kernel",
+                         .text = "the kernel of node " + options_.rules.node +
+                                 " refuses it: " + to_string(error) +
+                                 " (its pods are denied what it would have allowed)"});
+    }
     api_.changed();
 }
 

@@ -63,6 +63,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     void trouble(Kind kind, const Trouble& trouble) override;
     void recovered(Kind kind) override;
     void problems(std::vector<Problem> all) override;
+    void untold(const Trouble& trouble) override;
 
     // Of the reconciler.
     void committed(const CommitReport& report) override;
@@ -84,7 +85,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     void note_sync();
     void tell_service() const;
     void feed_watchdog();
-    void tell_problems(const ObjectName& policy, const std::vector<Problem>& problems);
+    void tell_problems(const NetworkPolicy& policy, const std::vector<Problem>& problems);
     AgentState state() const;
 
     AgentOptions options_;

@@ -77,6 +77,8 @@ class ApiConnection {
     /// Asks for `target` and waits for the head of the answer; 401 is an error. `watch`: the body
     /// may be silent for long.
     boost::asio::awaitable<Sourced<Head>> get(std::string target, bool watch);
+    /// Likewise, with JSON. It may arrive twice when a connection breaks.
+    boost::asio::awaitable<Sourced<Head>> post(std::string target, std::string body);
     /// The next piece of the body as soon as there is one, valid until the next call; empty: the
     /// body is complete, and the connection may serve the next request.
     boost::asio::awaitable<Sourced<std::string_view>> read();
@@ -85,11 +87,16 @@ class ApiConnection {
 
   private:
     struct Wire;
+    struct Question {
+        std::string target{};
+        std::string body{};  ///< Empty: GET.
+    };
 
+    boost::asio::awaitable<Sourced<Head>> ask(Question question);
     boost::asio::awaitable<Sourced<void>> connect(Credentials credentials);
     boost::asio::awaitable<Sourced<void>> reach(std::shared_ptr<Wire> wire);
     boost::asio::awaitable<boost::system::error_code> exchange(std::shared_ptr<Wire> wire,
-                                                               std::string target,
+                                                               const Question& question,
                                                                std::string token);
     Trouble broken(const boost::system::error_code& ec, std::string_view doing,
                    std::chrono::milliseconds waited) const;

@@ -8,8 +8,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <netinet/tcp.h>
 
@@ -179,10 +179,14 @@ asio::awaitable<Sourced<void>> ApiConnection::connect(Credentials credentials) {
 }
 
 /// Sends the request and reads the answer's head.
-asio::awaitable<error_code> ApiConnection::exchange(std::shared_ptr<Wire> wire, std::string target,
-                                                    std::string token) {
+asio::awaitable<error_code> ApiConnection::exchange(std::shared_ptr<Wire> wire,
+                                                    const Question& question, std::string token) {
     const ClusterAccess& access = client_->access();
-    http::request<http::empty_body> request{http::verb::get, access.base_path + target, 11};
+    const bool posts = !question.body.empty();
+    http::request<http::string_body> request{posts ? http::verb::post : http::verb::get,
+                                             access.base_path + question.target, 11, question.body};
+    if (posts) request.set(http::field::content_type, "application/json");
+    if (posts) request.prepare_payload();
     const std::string url = url_of({.host = access.host, .port = access.port});
     request.set(http::field::host, url.substr(url.find("//") + 2));
     request.set(http::field::user_agent, client_->options().user_agent);
@@ -202,6 +206,16 @@ asio::awaitable<error_code> ApiConnection::exchange(std::shared_ptr<Wire> wire, 
 
 asio::awaitable<Sourced<ApiConnection::Head>> ApiConnection::get(std::string target, bool watch) {
     watch_ = watch;
+    return ask({.target = std::move(target)});
+}
+
+asio::awaitable<Sourced<ApiConnection::Head>> ApiConnection::post(std::string target,
+                                                                  std::string body) {
+    watch_ = false;
+    return ask({.target = std::move(target), .body = std::move(body)});
+}
+
+asio::awaitable<Sourced<ApiConnection::Head>> ApiConnection::ask(Question question) {
     auto credentials = co_await client_->credentials();
     if (!credentials) co_return credentials.error();
     bool kept = wire_ && wire_->established && wire_->parser && wire_->parser->is_done() &&
@@ -215,13 +229,14 @@ asio::awaitable<Sourced<ApiConnection::Head>> ApiConnection::get(std::string tar
         }
         const auto wire = wire_;
         if (!wire) co_return broken(asio::error::operation_aborted, "connecting", {});
-        const error_code ec = co_await exchange(wire, target, credentials->token);
+        const error_code ec = co_await exchange(wire, question, credentials->token);
         if (!ec) break;
         const bool given_up = wire->closed;
         close();
         // A server may close a connection that was idle just when the next request is under way.
         if (!std::exchange(kept, false) || given_up) {
-            co_return broken(ec, "asking for " + target.substr(0, target.find('?')),
+            co_return broken(ec,
+                             "asking for " + question.target.substr(0, question.target.find('?')),
                              client_->options().answer);
         }
     }

@@ -129,7 +129,8 @@ NetworkPolicy decode_policy(const Node& object, const std::string& default_names
     const bool fine = report.check_members(
         object, "", {"apiVersion", "kind", "metadata", "spec", "status"}, kPolicyClosed);
     Metadata meta = decode_metadata(object, Kind::policy, default_namespace, report);
-    NetworkPolicy policy{.name = std::move(meta.name), .pos = report.pos(object.line)};
+    NetworkPolicy policy{
+        .name = std::move(meta.name), .uid = std::move(meta.uid), .pos = report.pos(object.line)};
     const Node* spec = object.get("spec");
     if (spec == nullptr || !spec->is_map()) {
         const std::string what = spec == nullptr ? "is missing" : "is " + describe(*spec);

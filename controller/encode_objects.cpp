@@ -187,7 +187,7 @@ json::object encode(const Pod& pod) {
     if (pod.deleting) metadata["deletionTimestamp"] = timestamp_s(0);
     json::object spec;
     spec["containers"] = encode_containers(pod.ports);
-    if (!pod.node.empty()) spec["nodeName"] = pod.node;
+    if (!pod.node.empty()) spec["nodeName"] = pod.node.get();
     if (pod.host_network) spec["hostNetwork"] = true;
     json::object status = member("phase", name_of(pod.phase));
     if (!pod.addresses.empty()) status["podIPs"] = encode_addresses(pod.addresses);
@@ -219,9 +219,11 @@ json::object encode(const NetworkPolicy& policy) {
         spec[to_string(direction)] = std::move(rules);
     }
     spec["policyTypes"] = std::move(types);
+    json::object metadata = encode_metadata(policy.name);
+    if (!policy.uid.empty()) metadata["uid"] = policy.uid;
     return {{"apiVersion", "networking.k8s.io/v1"},
             {"kind", "NetworkPolicy"},
-            {"metadata", encode_metadata(policy.name)},
+            {"metadata", std::move(metadata)},
             {"spec", std::move(spec)}};
 }
 

@@ -1,6 +1,7 @@
 #include "controller/kubernetes_source.hpp"
 
 #include <exception>
+#include <optional>
 #include <random>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "controller/notice_poster.hpp"
 #include "controller/reflector.hpp"
 #include "controller/unsure_pods.hpp"
 #include "nft/error.hpp"
@@ -95,6 +97,8 @@ class KubernetesSource final : public Source {
             followers_.push_back(
                 std::make_shared<Follower>(client, kind, sink_, std::move(reflector)));
         }
+        options.notices.seed = options.seed == 0 ? system() : seeds();
+        poster_.emplace(io, client, sink_, std::move(options.notices));
     }
     ~KubernetesSource() override { KubernetesSource::stop(); }
     KubernetesSource(const KubernetesSource&) = delete;
@@ -108,6 +112,7 @@ class KubernetesSource final : public Source {
                 if (thrown) std::rethrow_exception(thrown);
             });
         }
+        poster_->start();
     }
 
     void stop() override {
@@ -116,7 +121,11 @@ class KubernetesSource final : public Source {
             follower->connection.close();
             follower->timer.cancel();
         }
+        poster_->stop();
     }
+
+    void notify(Notice notice) override { poster_->add(std::move(notice)); }
+    void withdraw(const ObjectName& policy) override { poster_->withdraw(policy); }
 
     SourceStatus status() const override {
         SourceStatus status{.origin = origin_};
@@ -134,6 +143,7 @@ class KubernetesSource final : public Source {
     std::string origin_;
     UnsurePods sink_;
     std::vector<std::shared_ptr<Follower>> followers_{};
+    std::optional<NoticePoster> poster_{};
     bool started_ = false;
 };
 

@@ -7,6 +7,7 @@
 
 #include "controller/api_client.hpp"
 #include "controller/backoff.hpp"
+#include "controller/notices.hpp"
 #include "controller/source.hpp"
 
 namespace podfence {
@@ -18,6 +19,7 @@ struct KubernetesOptions {
     /// Pods that have finished, too. They hold no address and mean nothing to policy (N52), and
     /// clusters keep thousands of them; without them a pod is removed when it finishes.
     bool finished_pods = false;
+    NoticeQueue::Options notices{};
     std::uint64_t seed = 0;  ///< Of all that is left to chance; 0: from the system.
 };
 

@@ -100,7 +100,7 @@ struct Metrics::Families {
                            "podfence_errors_total",
                            "Things that failed.",
                            "kind",
-                           {"kernel", "refused", "policy", "input", "monitor"}};
+                           {"kernel", "refused", "policy", "input", "monitor", "events"}};
     LabelledCounter restarts{registry,
                              "podfence_api_restarts_total",
                              "Lists and watches of the API server begun again.",

@@ -60,6 +60,14 @@ using Sourced = boost::system::result<T, Trouble>;
 std::string_view to_string(Trouble::Cause cause);  ///< "unreachable", ...: for metrics and JSON.
 std::string to_string(const Trouble& trouble);     ///< "message (remedy)"
 
+/// That a policy is not enforced as it is written, for those who look at it where it comes from.
+struct Notice {
+    ObjectName policy{};
+    std::string uid{};   ///< Of the object; none: nothing can be said of it there.
+    std::string key{};   ///< What makes two notices of an object the same, whoever has it.
+    std::string text{};  ///< For a person.
+};
+
 /// Told by a source what there is. Calls come from the io_context's thread, never after
 /// Source::stop(); an implementation must not throw and must not stop the source from inside.
 class Sink {
@@ -80,6 +88,8 @@ class Sink {
     /// What is wrong with the input as such and not with one object (text that is no YAML, a file
     /// that cannot be read). All of it each time; replaces what was told before.
     virtual void problems(std::vector<Problem> all) = 0;
+    /// Notices cannot be posted, and will not be any more.
+    virtual void untold(const Trouble& trouble) { static_cast<void>(trouble); }
 };
 
 /// How a source stands with one kind.
@@ -118,6 +128,11 @@ class Source {
     /// The sink hears nothing more after it returns. What was begun ends as the io_context runs.
     virtual void stop() = 0;
     virtual SourceStatus status() const = 0;
+    /// Says so where the policy comes from, once for all who say the same. Sources without a place
+    /// for that ignore it.
+    virtual void notify(Notice notice) { static_cast<void>(notice); }
+    /// Nothing is wrong with the policy any more, or it is gone.
+    virtual void withdraw(const ObjectName& policy) { static_cast<void>(policy); }
 };
 
 }  // namespace podfence

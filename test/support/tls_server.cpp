@@ -108,6 +108,13 @@ std::string TlsServer::Peer::read_request() {
     return head;
 }
 
+std::string TlsServer::Peer::read(std::size_t bytes) {
+    std::string body;
+    char byte = 0;
+    while (body.size() < bytes && SSL_read(ssl_, &byte, 1) == 1) body += byte;
+    return body;
+}
+
 bool TlsServer::Peer::write(std::string_view bytes) {
     return bytes.empty() || SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())) > 0;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -43,6 +44,8 @@ class TlsServer {
         explicit Peer(SSL* ssl) : ssl_(ssl) {}
         /// A request's head; empty: the client has closed.
         std::string read_request();
+        /// So many bytes of a request's body, fewer when the client closes.
+        std::string read(std::size_t bytes);
         /// False: the client is gone.
         bool write(std::string_view bytes);
         /// Until the client closes.

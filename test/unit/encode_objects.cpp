@@ -50,8 +50,8 @@ TEST_CASE("a pod is served with all that matters", "[encode]") {
                    .created(1'772'600'767)
                    .uid("8f2c");
     Pod plain = pod("shop/web").phase(PodPhase::pending);
-    plain.node.clear();
-    plain.node_addresses.clear();
+    plain.node = {};
+    plain.node_addresses = {};
     Pod host = pod("kube-system/proxy").host_network();
     for (const Pod& object : {full, plain, host}) {
         const Loaded loaded = read_back(object);
