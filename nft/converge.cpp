@@ -118,7 +118,8 @@ class Ladder {
     /// plan starts from there.
     Result<void> commit_stages(const Batch& batch, std::optional<std::uint32_t> generation) {
         for (const Batch& stage : stages(batch)) {
-            if (auto committed = kernel_.commit(stage, generation); !committed) {
+            const auto committed = kernel_.commit(stage, generation);
+            if (!committed) {
                 Error error = committed.error();
                 if (error.op && *error.op < stage.ops.size()) {
                     if (const auto* object = object_of(stage.ops[*error.op]))
@@ -126,9 +127,7 @@ class Ladder {
                 }
                 return error;
             }
-            // Should the commit have counted as more than one, the next stage is `stale` and the
-            // next dump tells.
-            if (generation) generation = *generation == UINT32_MAX ? 1 : *generation + 1;
+            if (generation) generation = advance(*generation, *committed);
         }
         return {};
     }

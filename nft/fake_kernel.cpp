@@ -300,7 +300,8 @@ Result<Snapshot> FakeKernel::dump(const TableId& table) {
     return snapshot;
 }
 
-Result<void> FakeKernel::commit(const Batch& batch, std::optional<std::uint32_t> generation) {
+Result<std::size_t> FakeKernel::commit(const Batch& batch,
+                                       std::optional<std::uint32_t> generation) {
     if (fault_) {
         if (auto error = fault_()) return *error;
     }
@@ -312,7 +313,7 @@ Result<void> FakeKernel::commit(const Batch& batch, std::optional<std::uint32_t>
     if (generation && *generation != generation_) {
         return Error{.code = Errc::stale, .os_error = ERESTART, .doing = doing};
     }
-    if (batch.empty()) return {};
+    if (batch.empty()) return std::size_t{0};
     const auto entry = tables_.find(batch.table);
     std::optional<Table> table;
     if (entry != tables_.end()) table = entry->second;
@@ -323,14 +324,14 @@ Result<void> FakeKernel::commit(const Batch& batch, std::optional<std::uint32_t>
                      .doing = doing,
                      .op = outcome.op};
     }
-    if (!outcome.changed) return {};
+    if (!outcome.changed) return std::size_t{0};
     if (table) {
         tables_.insert_or_assign(batch.table, std::move(*table));
     } else {
         tables_.erase(batch.table);
     }
     ++generation_;
-    return {};
+    return std::size_t{1};
 }
 
 }  // namespace podfence::nft

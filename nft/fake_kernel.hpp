@@ -13,7 +13,8 @@ namespace podfence::nft {
 class FakeKernel final : public Kernel {
   public:
     Result<Snapshot> dump(const TableId& table) override;
-    Result<void> commit(const Batch& batch, std::optional<std::uint32_t> generation) override;
+    Result<std::size_t> commit(const Batch& batch,
+                               std::optional<std::uint32_t> generation) override;
 
     /// Called before every dump and commit; an error it returns is given back instead of acting.
     using Fault = std::function<std::optional<Error>()>;

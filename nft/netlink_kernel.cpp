@@ -96,14 +96,6 @@ class Answers {
     std::optional<Error> first_error_;
 };
 
-/// The generation after `commits` more; the kernel leaves out 0.
-std::uint32_t advance(std::uint32_t generation, std::size_t commits) {
-    for (; commits > 0; --commits) {
-        generation = generation == UINT32_MAX ? 1 : generation + 1;
-    }
-    return generation;
-}
-
 }  // namespace
 
 /// The socket, and the memory that stays from one commit to the next.
@@ -117,16 +109,16 @@ class NetlinkKernel::Socket {
 
     Result<std::uint32_t> generation() { return read_generation(netlink_, buffer_); }
 
-    Result<void> commit(const Batch& batch, std::optional<std::uint32_t> generation) {
+    Result<std::size_t> commit(const Batch& batch, std::optional<std::uint32_t> generation) {
         const std::uint32_t sequence =
             netlink_.take_sequence(static_cast<std::uint32_t>(batch.ops.size()) + 2);
         buffer_.clear();
         if (auto encoded = wire::encode(batch, generation, sequence, buffer_); !encoded) {
-            return encoded;
+            return encoded.error();
         }
         const std::optional<std::uint32_t> confirming = confirming_sequence();
         if (!confirming) {
-            return {};  // Operations on no elements: no message.
+            return std::size_t{0};  // Operations on no elements: no message.
         }
         const std::size_t bytes = buffer_.bytes().size();
         for (const std::size_t wanted : {kTransactionBytesWanted, netlink_.datagram_bytes_max()}) {
@@ -146,7 +138,10 @@ class NetlinkKernel::Socket {
         if (auto sent = netlink_.send(buffer_.bytes()); !sent) {
             return in_commit(sent.error(), batch);
         }
-        return Answers(batch, sequence, *confirming).read(netlink_);
+        if (auto read = Answers(batch, sequence, *confirming).read(netlink_); !read) {
+            return read.error();
+        }
+        return std::size_t{1};
     }
 
   private:
@@ -170,8 +165,8 @@ class NetlinkKernel::Socket {
     /// The encoded batch as transactions of at most `bytes_max`, frames included.
     std::optional<std::vector<Part>> part(const Batch& batch, std::uint32_t sequence,
                                           std::size_t bytes_max);
-    Result<void> commit_parts(const Batch& batch, std::optional<std::uint32_t> generation,
-                              std::uint32_t sequence, const std::vector<Part>& parts);
+    Result<std::size_t> commit_parts(const Batch& batch, std::optional<std::uint32_t> generation,
+                                     std::uint32_t sequence, const std::vector<Part>& parts);
     Result<void> send_part(const Batch& batch, const Part& part,
                            std::optional<std::uint32_t> generation, std::uint32_t sequence);
 
@@ -210,15 +205,18 @@ std::optional<std::vector<Part>> NetlinkKernel::Socket::part(const Batch& batch,
 }
 
 /// What fails half-way is taken back: nothing referred to it, so nobody saw it.
-Result<void> NetlinkKernel::Socket::commit_parts(const Batch& batch,
-                                                 std::optional<std::uint32_t> generation,
-                                                 std::uint32_t sequence,
-                                                 const std::vector<Part>& parts) {
+Result<std::size_t> NetlinkKernel::Socket::commit_parts(const Batch& batch,
+                                                        std::optional<std::uint32_t> generation,
+                                                        std::uint32_t sequence,
+                                                        const std::vector<Part>& parts) {
+    std::size_t transactions = 0;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         // Whether anyone else committed since is asked of each part: all but our own count.
-        const auto expected = generation ? std::optional(advance(*generation, i)) : std::nullopt;
+        const auto expected =
+            generation ? std::optional(advance(*generation, transactions)) : std::nullopt;
         auto sent = send_part(batch, parts[i], expected, sequence);
         if (sent) {
+            if (!parts[i].messages.empty()) ++transactions;
             continue;
         }
         std::vector<std::size_t> done;
@@ -235,9 +233,9 @@ Result<void> NetlinkKernel::Socket::commit_parts(const Batch& batch,
             // Should it fail, the next plan finds what is left and deletes it.
             static_cast<void>(commit(undo_of(batch, done), std::nullopt));
         }
-        return sent;
+        return sent.error();
     }
-    return {};
+    return transactions;
 }
 
 Result<std::unique_ptr<NetlinkKernel>> NetlinkKernel::open() {
@@ -265,7 +263,8 @@ Result<Snapshot> NetlinkKernel::dump(const TableId& table) {
     return socket_->dump(table);
 }
 
-Result<void> NetlinkKernel::commit(const Batch& batch, std::optional<std::uint32_t> generation) {
+Result<std::size_t> NetlinkKernel::commit(const Batch& batch,
+                                          std::optional<std::uint32_t> generation) {
     return socket_->commit(batch, generation);
 }
 

@@ -17,7 +17,8 @@ class NetlinkKernel final : public Kernel {
     std::uint32_t port() const;
 
     Result<Snapshot> dump(const TableId& table) override;
-    Result<void> commit(const Batch& batch, std::optional<std::uint32_t> generation) override;
+    Result<std::size_t> commit(const Batch& batch,
+                               std::optional<std::uint32_t> generation) override;
 
   private:
     class Socket;

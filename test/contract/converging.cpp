@@ -30,6 +30,22 @@ CONTRACT_TEST("converging from nothing, and a second time with nothing to do") {
     CHECK(dump(kernel).generation == generation);
 }
 
+CONTRACT_TEST("a commit tells how many transactions it was, and converging counts on it") {
+    Table table = small_table();
+    Set& set = table.sets["large"];
+    set.spec = hash4(65536);  // Without a size it grows while it is dumped, which loses some.
+    for (std::uint32_t i = 0; i < 40'000; ++i) set.elements.push_back(one(i));
+    const std::uint32_t before = dump(kernel).generation;
+    const auto done = kernel.commit(plan(std::nullopt, table), std::nullopt);
+    REQUIRE(done.has_value());
+    CHECK(dump(kernel).generation == advance(before, *done));
+    CHECK(remove(kernel, table.id).has_value());
+    const Converged result = converged(kernel, table);
+    CHECK(result.attempts == 1);
+    CHECK(result.batch.ops.size() > 3);
+    check_holds(kernel, table);
+}
+
 CONTRACT_TEST("converging between random tables") {
     for (std::uint64_t seed = 5000; seed < 5040; ++seed) {
         INFO("seed " << seed);

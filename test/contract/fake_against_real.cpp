@@ -257,7 +257,7 @@ class BatchMaker {
     const Table* have_ = nullptr;
 };
 
-std::string outcome(const Result<void>& result) {
+std::string outcome(const Result<std::size_t>& result) {
     if (result) return "taken";
     const Error& error = result.error();
     return "refused at " + (error.op ? std::to_string(*error.op) : "?") + " with class " +

@@ -12,6 +12,7 @@
 #include <catch2/catch.hpp>
 
 #include "test/support/desired_watch.hpp"
+#include "test/support/effort.hpp"
 
 using namespace podfence;
 using namespace podfence::test;
@@ -157,7 +158,7 @@ void arrive(const Journey& journey, const std::vector<Event>& events) {
 }  // namespace
 
 TEST_CASE("Random events: the incremental table is compile_all's", "[property]") {
-    run_all({.seeds = 400, .events = 60});
+    run_all({.seeds = effort(400), .events = 60});
 }
 
 TEST_CASE("Random events with sets that outgrow their capacity", "[property]") {
@@ -165,7 +166,8 @@ TEST_CASE("Random events with sets that outgrow their capacity", "[property]") {
     options.pods_max = 400;
     options.addresses_per_node = 250;
     options.policies_max = 8;
-    run_all({.options = std::move(options), .seeds = 8, .events = 150, .must_see = "-x1024"});
+    run_all(
+        {.options = std::move(options), .seeds = effort(10), .events = 150, .must_see = "-x1024"});
 }
 
 TEST_CASE("Random events with classes too rich for chains of peers", "[property]") {
@@ -175,7 +177,7 @@ TEST_CASE("Random events with classes too rich for chains of peers", "[property]
     options.ports.clear();
     for (std::uint16_t port = 1000; port < 1300; ++port) options.ports.push_back(port);
     run_all({.options = std::move(options),
-             .seeds = 6,
+             .seeds = effort(5),
              .events = 40,
              .narrow = true,
              .must_see = "flows-"});

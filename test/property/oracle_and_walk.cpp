@@ -6,12 +6,13 @@
 #include <catch2/catch.hpp>
 
 #include "test/support/agreement.hpp"
+#include "test/support/effort.hpp"
 
 using namespace podfence::test;
 
 namespace {
 
-constexpr std::size_t kClusters = 5000;  // 400,000 flows in all.
+constexpr std::size_t kClusters = effort(5000);  // 400,000 flows in all.
 
 void check_cluster(std::uint64_t seed, Tally& tally) {
     if (const auto found = find_disagreement(seed, tally)) {

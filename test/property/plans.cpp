@@ -10,6 +10,7 @@
 #include "nft/netlink_split.hpp"
 #include "nft/plan.hpp"
 #include "nft/text.hpp"
+#include "test/support/effort.hpp"
 #include "test/support/generator.hpp"
 #include "test/support/judge.hpp"
 #include "test/support/manifest.hpp"
@@ -29,7 +30,8 @@ nft::Table committed(nft::FakeKernel& kernel, const nft::Table& want) {
     REQUIRE(have.has_value());
     const nft::Batch batch = nft::plan(have->table, want);
     INFO(to_text(batch));
-    const auto done = batch.empty() ? nft::Result<void>{} : kernel.commit(batch, have->generation);
+    const auto done =
+        batch.empty() ? nft::Result<std::size_t>{0U} : kernel.commit(batch, have->generation);
     if (done.has_error()) FAIL(nft::to_string(done.error()));
     const auto now = kernel.dump(want.id);
     REQUIRE(now.has_value());
@@ -45,7 +47,7 @@ std::size_t element_operations(const nft::Batch& batch) {
 }  // namespace
 
 TEST_CASE("A plan between the states of any two clusters leads there", "[property]") {
-    for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
+    for (std::uint64_t seed = 1; seed <= effort(1500); ++seed) {
         Generator generator(seed);
         nft::FakeKernel kernel;
         for (int state = 0; state < 3; ++state) {
@@ -77,7 +79,7 @@ TEST_CASE("After any events the kernel is one batch from the new state", "[prope
 
 TEST_CASE("A peer pod that comes or goes costs only elements", "[property]") {
     std::size_t changes = 0;
-    for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
+    for (std::uint64_t seed = 1; seed <= effort(1000); ++seed) {
         Generator generator(seed);
         const Cluster before = generator.cluster();
         const std::string node = "n1";
@@ -109,7 +111,7 @@ TEST_CASE("A peer pod that comes or goes costs only elements", "[property]") {
             changes += element_operations(batch) > 0 ? 1 : 0;
         }
     }
-    CHECK(changes > 200);
+    CHECK(changes > effort(200));
 }
 
 TEST_CASE("The order in which objects arrive never shows", "[property]") {
@@ -201,7 +203,7 @@ std::vector<bool> verdicts(const nft::Table& table, const std::vector<nft::Packe
 TEST_CASE("Switching: packets meet the old state, then the new one, and nothing between",
           "[property]") {
     std::size_t early_count = 0;
-    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+    for (std::uint64_t seed = 1; seed <= effort(400); ++seed) {
         const Switch change = random_switch(seed);
         INFO("seed " << seed);
         nft::FakeKernel kernel;
@@ -222,11 +224,11 @@ TEST_CASE("Switching: packets meet the old state, then the new one, and nothing 
         commit(kernel, last);
         REQUIRE(held(kernel, change.want.id) == change.want);
     }
-    CHECK(early_count > 1000);
+    CHECK(early_count > effort(1000));
 }
 
 TEST_CASE("Switching: what was sent ahead can be taken back without a trace", "[property]") {
-    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+    for (std::uint64_t seed = 1; seed <= effort(400); ++seed) {
         const Switch change = random_switch(seed);
         INFO("seed " << seed);
         nft::FakeKernel kernel;

@@ -28,8 +28,8 @@ nft::Result<nft::Snapshot> ChaosKernel::dump(const nft::TableId& table) {
     return kernel_.dump(table);
 }
 
-nft::Result<void> ChaosKernel::commit(const nft::Batch& batch,
-                                      std::optional<std::uint32_t> generation) {
+nft::Result<std::size_t> ChaosKernel::commit(const nft::Batch& batch,
+                                             std::optional<std::uint32_t> generation) {
     for (std::size_t i = 0; i < batch.ops.size() && !curse_.empty(); ++i) {
         const nft::Batch one{.table = batch.table, .ops = {batch.ops[i]}};
         if (nft::to_text(one).find(curse_) != std::string::npos) {

@@ -16,8 +16,8 @@ class ChaosKernel final : public nft::Kernel {
     explicit ChaosKernel(Random& random) : random_(random) {}
 
     nft::Result<nft::Snapshot> dump(const nft::TableId& table) override;
-    nft::Result<void> commit(const nft::Batch& batch,
-                             std::optional<std::uint32_t> generation) override;
+    nft::Result<std::size_t> commit(const nft::Batch& batch,
+                                    std::optional<std::uint32_t> generation) override;
 
     /// Of the next calls so many in a hundred fail.
     void set_faults(unsigned percent) { fault_percent_ = percent; }

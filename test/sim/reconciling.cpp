@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "test/sim/world.hpp"
+#include "test/support/effort.hpp"
 
 // The agent's core in a simulated world: random events of the cluster, errors of the kernel,
 // strangers, crashes and jumps of time. At every quiet point the kernel must hold exactly what the
@@ -13,7 +14,8 @@ namespace {
 
 constexpr std::size_t kEvents = 500;
 
-void live_through(std::uint64_t first_seed, std::size_t worlds) {
+void live_through(std::uint64_t first_seed, std::size_t all_worlds) {
+    const std::size_t worlds = effort(all_worlds);
     SimulationTally total;
     for (std::uint64_t seed = first_seed; seed < first_seed + worlds; ++seed) {
         World world(seed);

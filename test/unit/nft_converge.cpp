@@ -41,7 +41,8 @@ class Failing final : public Kernel {
         return inner_.dump(table);
     }
 
-    Result<void> commit(const Batch& batch, std::optional<std::uint32_t> generation) override {
+    Result<std::size_t> commit(const Batch& batch,
+                               std::optional<std::uint32_t> generation) override {
         if (every_commit) return error(*every_commit);
         if (!commits.empty()) {
             const auto failure = commits.front();

@@ -20,8 +20,8 @@ class SlowKernel final : public nft::Kernel {
     nft::Result<nft::Snapshot> dump(const nft::TableId& table) override {
         return kernel_.dump(table);
     }
-    nft::Result<void> commit(const nft::Batch& batch,
-                             std::optional<std::uint32_t> generation) override {
+    nft::Result<std::size_t> commit(const nft::Batch& batch,
+                                    std::optional<std::uint32_t> generation) override {
         now += cost;
         auto done = kernel_.commit(batch, generation);
         if (done) commits.push_back(now);
