@@ -124,7 +124,7 @@ class KubernetesSource final : public Source {
         poster_->stop();
     }
 
-    void notify(Notice notice) override { poster_->add(std::move(notice)); }
+    void notify(const Notice& notice) override { poster_->add(notice); }
     void withdraw(const ObjectName& policy) override { poster_->withdraw(policy); }
 
     SourceStatus status() const override {

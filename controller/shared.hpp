@@ -23,7 +23,7 @@ class Shared {
     template <std::convertible_to<T> U>
         requires(!std::same_as<std::remove_cvref_t<U>, T> &&
                  !std::same_as<std::remove_cvref_t<U>, Shared>)
-    Shared(U&& value) : Shared(T(std::forward<U>(value))) {}  // NOLINT(google-explicit-constructor)
+    Shared(U&& value) : Shared(T(std::forward<U>(value))) {}  // NOLINT
     template <class U = T>
     Shared(std::initializer_list<typename U::value_type> values) : Shared(T(values)) {}
 

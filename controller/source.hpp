@@ -130,7 +130,7 @@ class Source {
     virtual SourceStatus status() const = 0;
     /// Says so where the policy comes from, once for all who say the same. Sources without a place
     /// for that ignore it.
-    virtual void notify(Notice notice) { static_cast<void>(notice); }
+    virtual void notify(const Notice& notice) { static_cast<void>(notice); }
     /// Nothing is wrong with the policy any more, or it is gone.
     virtual void withdraw(const ObjectName& policy) { static_cast<void>(policy); }
 };

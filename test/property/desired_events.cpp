@@ -166,8 +166,7 @@ TEST_CASE("Random events with sets that outgrow their capacity", "[property]") {
     options.pods_max = 400;
     options.addresses_per_node = 250;
     options.policies_max = 8;
-    run_all(
-        {.options = std::move(options), .seeds = effort(10), .events = 150, .must_see = "-x1024"});
+    run_all({.options = std::move(options), .seeds = 8, .events = 150, .must_see = "-x1024"});
 }
 
 TEST_CASE("Random events with classes too rich for chains of peers", "[property]") {
@@ -177,7 +176,7 @@ TEST_CASE("Random events with classes too rich for chains of peers", "[property]
     options.ports.clear();
     for (std::uint16_t port = 1000; port < 1300; ++port) options.ports.push_back(port);
     run_all({.options = std::move(options),
-             .seeds = effort(5),
+             .seeds = 6,
              .events = 40,
              .narrow = true,
              .must_see = "flows-"});
