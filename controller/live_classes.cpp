@@ -98,10 +98,10 @@ nft::TableCounts LiveClasses::counts() const {
 
 void LiveClasses::write_closed(nft::Table& table) const {
     for (const auto& [definition, live] : classes_) {
-        nft::Chain chain = chains_.now().at(live.chain);
-        PODFENCE_CHECK(!chain.rules.empty());
-        chain.rules.erase(chain.rules.begin(), std::prev(chain.rules.end()));
-        table.chains.emplace(live.chain, std::move(chain));
+        const nft::Chain& whole = chains_.now().at(live.chain);
+        PODFENCE_CHECK(!whole.rules.empty());
+        table.chains.emplace(live.chain,
+                             nft::Chain{.comment = whole.comment, .rules = {whole.rules.back()}});
     }
 }
 

@@ -211,6 +211,13 @@ void World::check_quiet() {
     }
 }
 
+/// What the versions since the last quiet point compile to.
+std::vector<nft::Table> World::allowed_tables() const {
+    std::vector<nft::Table> tables;
+    for (const Cluster& version : versions_) tables.push_back(compile_all(version, options_).table);
+    return tables;
+}
+
 /// What the kernel enforces now must be right for each packet by some version of the cluster.
 void World::judge_commit() {
     if (versions_.empty() || !wrong_.empty()) return;
@@ -218,17 +225,14 @@ void World::judge_commit() {
     if (deleted_ && table) return judge_return(*table);
     if (tampered_) return;
     if (!table) return fail("a commit took the table away");
-    std::vector<nft::Table> allowed_tables;
-    for (const Cluster& version : versions_) {
-        allowed_tables.push_back(compile_all(version, options_).table);
-    }
+    const std::vector<nft::Table> allowed = allowed_tables();
     const FlowGenerator flows(cluster_, generator_.options());
     for (std::size_t i = 0; i < kFlowsPerCommit; ++i) {
         const Flow flow = flows.next(random_);
         const bool passed = passes(*table, flow);
         ++tally_.verdicts;
         const bool right = std::ranges::any_of(
-            allowed_tables, [&](const nft::Table& t) { return passes(t, flow) == passed; });
+            allowed, [&](const nft::Table& t) { return passes(t, flow) == passed; });
         if (!right) {
             return fail(std::string(passed ? "admits" : "denies") +
                         " between two states what both " + (passed ? "deny: " : "admit: ") +
@@ -243,17 +247,13 @@ void World::judge_return(const nft::Table& table) {
     const auto hooked = std::ranges::any_of(
         table.chains, [](const auto& chain) { return chain.second.base.has_value(); });
     if (!hooked) return;
-    std::vector<nft::Table> allowed_tables;
-    for (const Cluster& version : versions_) {
-        allowed_tables.push_back(compile_all(version, options_).table);
-    }
+    const std::vector<nft::Table> allowed = allowed_tables();
     const FlowGenerator flows(cluster_, generator_.options());
     for (std::size_t i = 0; i < kFlowsPerCommit; ++i) {
         const Flow flow = flows.next(random_);
         ++tally_.verdicts;
-        if (passes(table, flow) && std::ranges::none_of(allowed_tables, [&](const auto& allowed) {
-                return passes(allowed, flow);
-            })) {
+        if (passes(table, flow) &&
+            std::ranges::none_of(allowed, [&](const auto& t) { return passes(t, flow); })) {
             return fail("admits, before all of the table is back, what is denied: " +
                         to_string(flow));
         }

@@ -56,6 +56,7 @@ class World final : public ReconcilerObserver {
     void judge_return(const nft::Table& table);
     void remember();
     Cluster enforced(const Cluster& cluster) const;
+    std::vector<nft::Table> allowed_tables() const;
     void fail(const std::string& what);
 
     std::uint64_t seed_;
