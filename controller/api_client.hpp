@@ -96,7 +96,7 @@ class ApiConnection {
     boost::asio::awaitable<Sourced<void>> connect(Credentials credentials);
     boost::asio::awaitable<Sourced<void>> reach(std::shared_ptr<Wire> wire);
     boost::asio::awaitable<boost::system::error_code> exchange(std::shared_ptr<Wire> wire,
-                                                               const Question& question,
+                                                               Question question,
                                                                std::string token);
     Trouble broken(const boost::system::error_code& ec, std::string_view doing,
                    std::chrono::milliseconds waited) const;

@@ -179,12 +179,13 @@ asio::awaitable<Sourced<void>> ApiConnection::connect(Credentials credentials) {
 }
 
 /// Sends the request and reads the answer's head.
-asio::awaitable<error_code> ApiConnection::exchange(std::shared_ptr<Wire> wire,
-                                                    const Question& question, std::string token) {
+asio::awaitable<error_code> ApiConnection::exchange(std::shared_ptr<Wire> wire, Question question,
+                                                    std::string token) {
     const ClusterAccess& access = client_->access();
     const bool posts = !question.body.empty();
     http::request<http::string_body> request{posts ? http::verb::post : http::verb::get,
-                                             access.base_path + question.target, 11, question.body};
+                                             access.base_path + question.target, 11,
+                                             std::move(question.body)};
     if (posts) request.set(http::field::content_type, "application/json");
     if (posts) request.prepare_payload();
     const std::string url = url_of({.host = access.host, .port = access.port});
