@@ -4,8 +4,8 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
-# Lets a clone beside this one use the same compiler cache.
-export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+# Lets a clone beside this one use the same compiler cache; the last is for precompiled headers.
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
 
 # die MESSAGE: the script itself cannot go on; 3 is "environment", as for podfence itself.
 die() {
