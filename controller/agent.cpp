@@ -256,6 +256,7 @@ void Agent::read_notices() {
         log_.error("cannot watch the kernel", {{"error", to_string(notices.error())}});
         metrics_.error("monitor");
     }
+    if (notices && notices->stirred) reconciler_.stirred();
     if (!notices || notices->lost) reconciler_.disturbed(ResyncReason::lost);
     if (notices && !notices->foreign.empty()) {
         culprit_ = notices->foreign.back();

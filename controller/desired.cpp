@@ -214,8 +214,7 @@ nft::TableCounts Desired::counts() const {
 nft::Table Desired::closed_table() {
     settle();
     nft::Table table{.id = options_.table};
-    dispatch_.write(table);
-    classes_.write_closed(table);
+    dispatch_.write_closed(table);
     return table;
 }
 

@@ -96,15 +96,6 @@ nft::TableCounts LiveClasses::counts() const {
                       .elements = maps_.items() + constant_sets_.items()};
 }
 
-void LiveClasses::write_closed(nft::Table& table) const {
-    for (const auto& [definition, live] : classes_) {
-        const nft::Chain& whole = chains_.now().at(live.chain);
-        PODFENCE_CHECK(!whole.rules.empty());
-        table.chains.emplace(live.chain,
-                             nft::Chain{.comment = whole.comment, .rules = {whole.rules.back()}});
-    }
-}
-
 void LiveClasses::tell(Difference& difference) {
     chains_.tell(difference.before.chains, difference.now.chains);
     maps_.tell(difference.before.maps, difference.now.maps);

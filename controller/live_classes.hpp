@@ -43,8 +43,6 @@ class LiveClasses {
     void settle();
     void write(nft::Table& table) const;
     nft::TableCounts counts() const;
-    /// Only the chains that the dispatch leads to, with the end that they all come to.
-    void write_closed(nft::Table& table) const;
     void tell(Difference& difference);
     /// The policies of the classes that use this chain, map or set.
     std::set<ObjectName> policies_behind(const std::string& object) const;

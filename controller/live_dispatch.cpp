@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "controller/policy_class.hpp"
+
 namespace podfence {
 
 namespace {
@@ -102,6 +104,20 @@ void LiveDispatch::write(nft::Table& table) const {
         const auto& elements = hairpins_[index(family)].now();
         table.sets.emplace(hairpin_name(family, elements.size()),
                            whole<nft::Set>(hairpin_spec(family, elements.size()), elements));
+    }
+}
+
+void LiveDispatch::write_closed(nft::Table& table) const {
+    write(table);
+    const auto counts = isolated();
+    for (const auto direction : kDirections) {
+        for (const auto family : kFamilies) {
+            const auto entries = counts.dispatched[index(direction)][index(family)];
+            for (auto& entry : table.maps.at(dispatch_name(direction, family, entries)).entries) {
+                entry.verdict.chain = ClassCompiler::deny_chain(direction);
+                entry.comment.clear();  // What is not sent need not be read.
+            }
+        }
     }
 }
 

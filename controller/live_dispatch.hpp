@@ -22,6 +22,8 @@ class LiveDispatch {
     void erase(const Address& address);
 
     void write(nft::Table& table) const;
+    /// The same without classes: every isolated pod goes straight to the end that denies.
+    void write_closed(nft::Table& table) const;
     nft::TableCounts counts() const;
     void tell(Difference& difference);
 

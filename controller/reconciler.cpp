@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "nft/plan.hpp"
-#include "nft/stages.hpp"
 
 namespace podfence {
 
@@ -44,6 +43,11 @@ void Reconciler::changed(Time received) {
     if (!changed_since_) changed_since_ = received;
 }
 
+void Reconciler::stirred() {
+    // Once only, so that who changes the table all the time is answered at the pace of repairs.
+    if (ever_synced_ && !gap_closed_) close_gap();
+}
+
 void Reconciler::disturbed(ResyncReason reason) {
     if (listed_) need_resync(reason);
 }
@@ -75,16 +79,14 @@ void Reconciler::commit_changes(Time now) {
     const nft::Batch batch = nft::order(table_, desired_.take_changes());
     const Time received = *std::exchange(changed_since_, std::nullopt);
     if (batch.empty()) return;
-    for (const nft::Batch& stage : nft::stages(batch)) {
-        // Not tied to a generation: the operations say what they expect, and others who commit to
-        // tables of their own are no reason to dump ours.
-        if (const auto done = kernel_.commit(stage, std::nullopt); !done) {
-            // The changes are taken; only a comparison knows now what is missing.
-            need_resync(ResyncReason::failure);
-            changed_since_ = received;
-            kernel_known_ = false;
-            return;
-        }
+    // Not tied to a generation: the operations say what they expect, and others who commit to
+    // tables of their own are no reason to dump ours.
+    if (!nft::commit_stages(kernel_, batch, std::nullopt)) {
+        // The changes are taken; only a comparison knows now what is missing.
+        need_resync(ResyncReason::failure);
+        changed_since_ = received;
+        kernel_known_ = false;
+        return;
     }
     const Time done = now_();
     spend(now, done);
@@ -105,20 +107,21 @@ void Reconciler::spend(Time began, Time done) {
 
 /// A table that somebody deleted enforces nothing, and all of it takes the kernel long. So what
 /// denies comes first: the pods that policies isolate are closed until the rest is there again.
-void Reconciler::close_gap(ResyncReason reason) {
-    const bool may_be_gone = reason == ResyncReason::drift || reason == ResyncReason::lost;
-    if (!ever_synced_ || !may_be_gone) return;
-    const auto closed = nft::plan(std::nullopt, desired_.closed_table());
-    for (const nft::Batch& stage : nft::stages(closed)) {
-        // Refused whole where there is a table, as most often there is. Whatever else is wrong
-        // shows in what follows.
-        if (!kernel_.commit(stage, std::nullopt)) return;
-    }
+void Reconciler::close_gap() {
+    gap_closed_ = true;
+    // Refused, at next to no cost, where there is a table, as most often there is. Whatever else is
+    // wrong shows in the comparison that follows.
+    if (!kernel_.commit({.table = table_, .ops = {nft::AddTable{}}}, std::nullopt)) return;
+    const nft::Table empty{.id = table_};
+    static_cast<void>(
+        nft::commit_stages(kernel_, nft::plan(empty, desired_.closed_table()), std::nullopt));
 }
 
 void Reconciler::resync(Time now) {
     const ResyncReason reason = *resync_due_;
-    close_gap(reason);
+    const bool may_be_gone = reason == ResyncReason::drift || reason == ResyncReason::lost;
+    if (ever_synced_ && may_be_gone) close_gap();
+    gap_closed_ = false;
     desired_.take_changes();  // They are part of the whole, which is compared now.
     const auto converged = nft::converge(kernel_, desired_.table());
     const Time done = now_();

@@ -97,6 +97,9 @@ class Reconciler {
     void listed();
     /// Desired was given something that was received at `received`.
     void changed(Time received);
+    /// Somebody else is known to have changed our table, and no more yet. Should it be gone, what
+    /// denies is put back at once. To be followed by `disturbed` when all is known.
+    void stirred();
     /// The kernel's table may no longer be what we left; `reason` is drift or lost.
     void disturbed(ResyncReason reason);
 
@@ -117,7 +120,7 @@ class Reconciler {
     void commit_changes(Time now);
     void spend(Time began, Time done);
     void resync(Time now);
-    void close_gap(ResyncReason reason);
+    void close_gap();
     bool refuse_culprits(const nft::Error& error);
     void fail(const nft::Error& error);
     void need_resync(ResyncReason reason);
@@ -134,6 +137,8 @@ class Reconciler {
     bool listed_ = false;
     bool kernel_known_ = false;  ///< What it holds is what was committed, but for strangers.
     bool ever_synced_ = false;
+    bool gap_closed_ = false;  ///< Looked for, and closed if there was one, since the last resync
+                               ///< began.
     std::optional<ResyncReason> resync_due_{};
     std::optional<Time> changed_since_{};
     Time commit_not_before_{};

@@ -100,8 +100,8 @@ class Ladder {
         if (batch.empty()) {
             return true;
         }
-        const auto committed =
-            commit_stages(batch, way.tied ? std::optional(snapshot->generation) : std::nullopt);
+        const auto committed = commit_stages(
+            kernel_, batch, way.tied ? std::optional(snapshot->generation) : std::nullopt);
         if (committed || committed.error().code == Errc::overrun) {
             result_.batch = std::move(batch);  // An overrun leaves open whether it was.
         }
@@ -114,24 +114,6 @@ class Ladder {
         return committed && way.enough;
     }
 
-    /// A stage that fails leaves the ones before it: nothing refers to what they made, and the next
-    /// plan starts from there.
-    Result<void> commit_stages(const Batch& batch, std::optional<std::uint32_t> generation) {
-        for (const Batch& stage : stages(batch)) {
-            const auto committed = kernel_.commit(stage, generation);
-            if (!committed) {
-                Error error = committed.error();
-                if (error.op && *error.op < stage.ops.size()) {
-                    if (const auto* object = object_of(stage.ops[*error.op]))
-                        error.object = *object;
-                }
-                return error;
-            }
-            if (generation) generation = advance(*generation, *committed);
-        }
-        return {};
-    }
-
     Kernel& kernel_;
     const TableId& table_;
     Converged result_;
@@ -139,6 +121,25 @@ class Ladder {
 };
 
 }  // namespace
+
+Result<std::size_t> commit_stages(Kernel& kernel, const Batch& batch,
+                                  std::optional<std::uint32_t> generation) {
+    std::size_t transactions = 0;
+    for (const Batch& stage : stages(batch)) {
+        const auto expected =
+            generation ? std::optional(advance(*generation, transactions)) : std::nullopt;
+        const auto committed = kernel.commit(stage, expected);
+        if (!committed) {
+            Error error = committed.error();
+            if (error.op && *error.op < stage.ops.size()) {
+                if (const auto* object = object_of(stage.ops[*error.op])) error.object = *object;
+            }
+            return error;
+        }
+        transactions += *committed;
+    }
+    return transactions;
+}
 
 Result<Converged> converge(Kernel& kernel, const Table& want) {
     const Plan step = [&](const std::optional<Table>& have) { return plan(have, want); };

@@ -4,6 +4,13 @@
 
 namespace podfence::nft {
 
+/// Commits a batch stage by stage (nft/stages.hpp), each as `Kernel::commit` does; with `generation`
+/// only while nobody else commits anything. A stage that fails leaves the ones before it: nothing
+/// refers to what they made, and the next plan starts from there; the error's `object` says what the
+/// refused operation was about. Gives the number of transactions.
+Result<std::size_t> commit_stages(Kernel& kernel, const Batch& batch,
+                                  std::optional<std::uint32_t> generation);
+
 /// What it took to make the kernel hold the wanted table.
 struct Converged {
     /// What was committed last, all stages (nft/stages.hpp); empty: the kernel was right already.

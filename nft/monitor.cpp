@@ -14,6 +14,8 @@ constexpr int kDatagramsMax = 256;
 Result<Monitor> Monitor::open(TableId table, std::uint32_t own_port) {
     auto socket = NetlinkSocket::open();
     if (!socket) return socket.error();
+    // What the owner commits is not even queued; take() would pass over it too.
+    socket->ignore_notices_of(own_port);
     if (auto subscribed = socket->subscribe(); !subscribed) return subscribed.error();
     return Monitor(*std::move(socket), std::move(table), own_port);
 }
@@ -30,6 +32,7 @@ Result<Notices> Monitor::read() {
         }
         if (!*received) return notices;
         take(**received, notices);
+        if (notices.stirred) break;
     }
     notices.more = true;
     return notices;
@@ -42,6 +45,7 @@ void Monitor::take(wire::Bytes datagram, Notices& notices) {
             if (touched_) notices.foreign.push_back({.pid = end->pid, .process = end->process});
             touched_ = false;
         } else if (message->header.nlmsg_pid != own_port_ && wire::concerns(*message, table_)) {
+            notices.stirred = notices.stirred || !touched_;
             touched_ = true;
         }
     }

@@ -19,8 +19,10 @@ struct ForeignCommit {
 /// What there was to read.
 struct Notices {
     std::vector<ForeignCommit> foreign{};
+    /// Some such commit begins here; who it was comes at its end, maybe thousands of notices later.
+    bool stirred = false;
     bool lost = false;  ///< Notifications were dropped: anything may have happened.
-    bool more = false;  ///< The limit of one reading was reached; read again.
+    bool more = false;  ///< There may be more to read: after `stirred`, or at one reading's limit.
 };
 
 /// Watches who changes a table, by nf_tables' notifications. Every commit in the network namespace
@@ -35,7 +37,8 @@ class Monitor {
     /// Readable when there is something to read. Owned by the monitor.
     int fd() const { return socket_.fd(); }
 
-    /// What has come since, without waiting. Errors: io.
+    /// What has come since, without waiting; at the first sign of somebody else's commit no
+    /// further. Errors: io.
     Result<Notices> read();
 
   private:

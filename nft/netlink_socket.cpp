@@ -1,8 +1,12 @@
 #include "nft/netlink_socket.hpp"
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <utility>
 
+#include <arpa/inet.h>
+#include <linux/filter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -87,6 +91,19 @@ void NetlinkSocket::size_buffers() {
     if (::getsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &bytes, &length) == 0 && bytes > 0) {
         datagram_bytes_max_ = static_cast<std::size_t>(bytes) - kSendBufferOverhead;
     }
+}
+
+/// All messages of a notification are of one commit and carry the port it came from.
+void NetlinkSocket::ignore_notices_of(std::uint32_t port) {
+    std::array<sock_filter, 4> program{
+        sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(nlmsghdr, nlmsg_pid)),
+        // Loaded as if it were in network byte order.
+        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(port), 0, 1),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, 0),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const sock_fprog filter{.len = program.size(), .filter = program.data()};
+    ::setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }
 
 Result<void> NetlinkSocket::subscribe() {

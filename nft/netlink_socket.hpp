@@ -32,6 +32,9 @@ class NetlinkSocket {
     std::uint32_t port() const { return port_; }
     int fd() const { return fd_; }  ///< Owned by the socket.
 
+    /// From now on notifications about what this netlink port did are dropped by the kernel, as far
+    /// as it can: whoever reads must be ready for them all the same.
+    void ignore_notices_of(std::uint32_t port);
     /// Joins the group of nf_tables' notifications.
     Result<void> subscribe();
 

@@ -1,7 +1,7 @@
 #include "test/bench/bed.hpp"
 
+#include "nft/converge.hpp"
 #include "nft/plan.hpp"
-#include "nft/stages.hpp"
 #include "test/support/lab_fd.hpp"
 
 namespace podfence::bench {
@@ -13,10 +13,8 @@ Bed::Bed() {
 }
 
 void Bed::change(const std::optional<nft::Table>& have, const nft::Table& want) {
-    for (const nft::Batch& stage : nft::stages(nft::plan(have, want))) {
-        const auto done = kernel_->commit(stage, std::nullopt);
-        if (!done) lab::fail(to_string(done.error()));
-    }
+    const auto done = nft::commit_stages(*kernel_, nft::plan(have, want), std::nullopt);
+    if (!done) lab::fail(to_string(done.error()));
 }
 
 void Bed::expect(const nft::Table& table) {

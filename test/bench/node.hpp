@@ -165,14 +165,16 @@ class Node {
     /// What the mirror was told since, as operations.
     nft::Batch mirror_changes() { return nft::order(kRules.table, mirror_.take_changes()); }
     /// The end of the commits that these make.
-    Clock::time_point await(const nft::Batch& batch) {
-        const auto last = commits_.await(nft::stages(batch).size(), std::chrono::seconds(10));
+    Clock::time_point await(const nft::Batch& batch) { return await(nft::stages(batch).size()); }
+    Clock::time_point await(std::size_t commits) {
+        const auto last = commits_.await(commits, std::chrono::seconds(10));
         if (!last) lab::fail("the agent does not commit, " + lab::tail_of(log_));
         return *last;
     }
-    /// The end of the commits that make the closed table.
+    /// The end of the commits that make the closed table, of which the first makes an empty one.
     Clock::time_point await_closed() {
-        return await(nft::plan(std::nullopt, mirror_.closed_table()));
+        const nft::Table empty{.id = kRules.table};
+        return await(1 + nft::stages(nft::plan(empty, mirror_.closed_table())).size());
     }
     /// The end of however many commits.
     Clock::time_point await_quiet() {

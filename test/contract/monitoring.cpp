@@ -30,6 +30,7 @@ Notices read_all(Monitor& monitor) {
         auto notices = monitor.read();
         if (!notices) FAIL(to_string(notices.error()));
         all.foreign.insert(all.foreign.end(), notices->foreign.begin(), notices->foreign.end());
+        all.stirred = all.stirred || notices->stirred;
         all.lost = all.lost || notices->lost;
         all.more = notices->more;
     } while (all.more);
@@ -55,10 +56,42 @@ TEST_CASE("the monitor tells what strangers do to our table, and who they are") 
     run_shell("nft '" + command + "'");
     CHECK(readable(*monitor));
     const Notices notices = read_all(*monitor);
+    CHECK(notices.stirred);
     REQUIRE(notices.foreign.size() == 1);
     CHECK(notices.foreign[0].process == "nft");
     CHECK(notices.foreign[0].pid > 0);
     CHECK_FALSE(notices.lost);
+    CHECK_FALSE(readable(*monitor));
+}
+
+TEST_CASE("that a large table is being deleted is told before all of the notices are read") {
+    if (const auto why = missing()) PODFENCE_SKIP(*why);
+    Real real;
+    Table table = small_table();
+    for (int i = 0; i < 1000; ++i)
+        table.chains["chain-" + std::to_string(i)].comment = "one of many";
+    make(real.kernel(), table);
+    auto monitor = Monitor::open({}, real.kernel().port());
+    REQUIRE(monitor.has_value());
+    run_shell("nft 'delete table inet podfence'");
+    const auto first = monitor->read();
+    REQUIRE(first.has_value());
+    CHECK(first->stirred);
+    CHECK(first->more);
+    CHECK(first->foreign.empty());
+    const auto rest = monitor->read();
+    REQUIRE(rest.has_value());
+    CHECK_FALSE(rest->stirred);
+    REQUIRE(rest->foreign.size() == 1);
+    CHECK(rest->foreign[0].process == "nft");
+}
+
+TEST_CASE("our own commits do not even wake who watches for others'") {
+    if (const auto why = PrivateNetns::missing()) PODFENCE_SKIP(*why);
+    Real real;
+    auto monitor = Monitor::open({}, real.kernel().port());
+    REQUIRE(monitor.has_value());
+    make(real.kernel(), small_table());
     CHECK_FALSE(readable(*monitor));
 }
 
@@ -76,6 +109,7 @@ TEST_CASE("the monitor tells nothing of our own commits and of other tables") {
     CHECK(readable(*monitor));
     const Notices notices = read_all(*monitor);
     CHECK(notices.foreign.empty());
+    CHECK_FALSE(notices.stirred);
     CHECK_FALSE(notices.lost);
 }
 

@@ -145,7 +145,11 @@ void World::tamper() {
         nft::converge(kernel_.bare(), changed_table(random_.below(1U << 30U), *table)).value();
     }
     const std::size_t heard = random_.below(3);
-    if (heard == 0) reconciler_->disturbed(ResyncReason::drift);
+    if (heard == 0) {
+        if (random_.percent(50)) reconciler_->stirred();
+        if (random_.percent(20)) let_time_pass(milliseconds(random_.between(1, 300)));
+        reconciler_->disturbed(ResyncReason::drift);
+    }
     if (heard == 1) reconciler_->disturbed(ResyncReason::lost);
 }
 

@@ -79,6 +79,13 @@ class Bench {
         kernel.now = std::max(kernel.now, until);
     }
     void pass(Clock::duration time) { run_until(kernel.now + time); }
+    void delete_table() {
+        kernel.commit({.table = CompileOptions{}.table, .ops = {nft::DeleteTable{}}}, {}).value();
+        kernel.commits.clear();
+    }
+    nft::Table held() { return kernel.dump(CompileOptions{}.table).value().table.value(); }
+    Desired& desired() { return desired_; }
+    Reconciler& reconciler() { return reconciler_; }
 
     SlowKernel kernel;
     Deaf observer;
@@ -141,4 +148,34 @@ TEST_CASE("pace: nothing waits long, however long commits take") {
     }
     REQUIRE(bench.observer.latencies.size() == 20);
     for (const auto latency : bench.observer.latencies) CHECK(latency <= 75ms);
+}
+
+TEST_CASE("pace: what denies is back before anything else is known of a table that was deleted") {
+    Bench bench;
+    bench.delete_table();
+    bench.reconciler().stirred();
+    CHECK((bench.held() == bench.desired().closed_table()));
+    CHECK(bench.kernel.commits.size() == 3);  // The table, what hangs in it, and the hook.
+    bench.reconciler().disturbed(ResyncReason::drift);
+    bench.pass(1s);
+    CHECK((bench.held() == bench.desired().table()));
+}
+
+TEST_CASE("pace: who deletes the table all the time is answered at the pace of repairs") {
+    Bench bench;
+    bench.delete_table();
+    bench.reconciler().stirred();
+    bench.delete_table();
+    bench.reconciler().stirred();
+    CHECK(bench.kernel.commits.empty());
+    bench.reconciler().disturbed(ResyncReason::drift);
+    bench.pass(1s);
+    CHECK((bench.held() == bench.desired().table()));
+}
+
+TEST_CASE("pace: where the table was only changed nothing is committed before it is looked at") {
+    Bench bench;
+    bench.reconciler().stirred();
+    CHECK(bench.kernel.commits.empty());
+    CHECK((bench.held() == bench.desired().table()));
 }
