@@ -15,6 +15,7 @@
 #include "test/bench/scenarios.hpp"
 #include "test/support/lab_fd.hpp"
 #include "test/support/netns.hpp"
+#include "test/support/paths.hpp"
 #include "test/support/scale.hpp"
 
 namespace podfence::bench {
@@ -33,7 +34,7 @@ double peak_bytes(pid_t pid) {
 
 /// In the child: becomes podfence, stopped until its parent lets it go on.
 [[noreturn]] void become_podfence(const std::vector<std::string>& arguments) {
-    std::vector<char*> argv{const_cast<char*>(PODFENCE_BINARY)};
+    std::vector<char*> argv{const_cast<char*>(test::podfence_program())};
     for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
     const int nowhere = ::open("/dev/null", O_RDWR);
@@ -42,7 +43,7 @@ double peak_bytes(pid_t pid) {
     // The sanitizers' build cannot look for leaks while it is traced, and would fail.
     ::setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
     ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-    ::execv(PODFENCE_BINARY, argv.data());
+    ::execv(test::podfence_program(), argv.data());
     ::_exit(127);
 }
 

@@ -30,6 +30,7 @@
 #include "test/bench/api_server.hpp"
 #include "test/support/lab_child.hpp"
 #include "test/support/lab_netns.hpp"
+#include "test/support/paths.hpp"
 #include "test/support/scale.hpp"
 
 namespace podfence::bench {
@@ -136,9 +137,9 @@ class Node {
         {
             const AllProcessors all;
             agent_.emplace(
-                netns_, lab::ChildSpec{.argv = {PODFENCE_BINARY, "agent", "--kubeconfig", config_,
-                                                "--node", test::kScaleNode, "--socket", socket_,
-                                                "--metrics-address", ""},
+                netns_, lab::ChildSpec{.argv = {test::podfence_program(), "agent", "--kubeconfig",
+                                                config_, "--node", test::kScaleNode, "--socket",
+                                                socket_, "--metrics-address", ""},
                                        .log = log_});
         }
         const auto enforced =

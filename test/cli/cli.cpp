@@ -7,6 +7,8 @@
 
 #include <boost/json.hpp>
 
+#include "test/support/paths.hpp"
+
 namespace podfence::test {
 
 const char* const kShop = R"(apiVersion: v1
@@ -77,7 +79,7 @@ spec:
 
 lab::Finished run_podfence(const Arguments& arguments, std::string_view input,
                            const std::vector<std::string>& environment) {
-    std::vector<std::string> command{PODFENCE_BINARY};
+    std::vector<std::string> command{test::podfence_program()};
     command.insert(command.end(), arguments.begin(), arguments.end());
     std::vector<std::string> variables{"NODE_NAME=node-a"};
     variables.insert(variables.end(), environment.begin(), environment.end());
@@ -86,9 +88,9 @@ lab::Finished run_podfence(const Arguments& arguments, std::string_view input,
 
 lab::Finished shell(const std::string& command) {
     const TemporaryFile shop(kShop);
-    return lab::run_program(
-        {"bash", "-c", command}, {},
-        {"PODFENCE=" PODFENCE_BINARY, "SHOP=" + shop.path(), "NODE_NAME=node-a"});
+    return lab::run_program({"bash", "-c", command}, {},
+                            {std::string("PODFENCE=") + test::podfence_program(),
+                             "SHOP=" + shop.path(), "NODE_NAME=node-a"});
 }
 
 boost::json::value json_of(const lab::Finished& run) {

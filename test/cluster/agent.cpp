@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "test/support/lab_process.hpp"
+#include "test/support/paths.hpp"
 
 namespace podfence::lab {
 namespace {
@@ -21,7 +22,7 @@ std::string from_environment(const char* name, const std::string& otherwise) {
 }  // namespace
 
 std::string agent_program() {
-    return from_environment("PODFENCE_UNDER_TEST", PODFENCE_BINARY);
+    return from_environment("PODFENCE_UNDER_TEST", test::podfence_program());
 }
 
 std::string former_agent_program() {

@@ -8,6 +8,7 @@
 #include <poll.h>
 
 #include "test/support/lab_process.hpp"
+#include "test/support/paths.hpp"
 
 namespace podfence::lab {
 namespace {
@@ -20,7 +21,7 @@ std::string number(std::size_t n) {
 }
 
 std::string script(const char* name) {
-    return std::string(PODFENCE_SOURCE_DIR) + "/test/cluster/" + name;
+    return test::in_source_tree("test/cluster/" + name);
 }
 
 /// The folder of programs, or why there is none.

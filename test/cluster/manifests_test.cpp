@@ -7,6 +7,7 @@
 
 #include "test/cluster/scene.hpp"
 #include "test/support/lab_process.hpp"
+#include "test/support/paths.hpp"
 #include "test/support/skip.hpp"
 
 namespace podfence::lab {
@@ -48,7 +49,7 @@ TEST_CASE("every overlay of manifests/ is accepted by the API server, without a 
     Api api(control);
     // What is to be in the namespace cannot be checked while there is none. kubectl's own apply
     // makes it, so that the next one has nothing to warn of.
-    const std::string manifests = std::string(PODFENCE_SOURCE_DIR) + "/manifests";
+    const std::string manifests = test::in_source_tree("manifests");
     REQUIRE(kubectl(control, {"apply", "-f", manifests + "/base/namespace.yaml"}).status == 0);
     const std::string definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/";
     api.apply(definitions + "podmonitors.monitoring.coreos.com",

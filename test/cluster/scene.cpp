@@ -4,6 +4,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "test/support/paths.hpp"
+
 namespace podfence::lab {
 namespace {
 
@@ -48,7 +50,7 @@ Scene::Scene(LabSpec spec)
 }
 
 std::string Scene::manifest(const std::string& file) {
-    std::ifstream in(std::string(PODFENCE_SOURCE_DIR) + "/manifests/" + file);
+    std::ifstream in(test::in_source_tree("manifests/" + file));
     if (!in) fail("no manifests/" + file);
     return {std::istreambuf_iterator<char>(in), {}};
 }

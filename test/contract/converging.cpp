@@ -2,6 +2,7 @@
 
 #include "test/contract/subject.hpp"
 #include "test/contract/values.hpp"
+#include "test/support/effort.hpp"
 #include "test/support/random_table.hpp"
 
 // From whatever the kernel holds to what is wanted.
@@ -47,7 +48,7 @@ CONTRACT_TEST("a commit tells how many transactions it was, and converging count
 }
 
 CONTRACT_TEST("converging between random tables") {
-    for (std::uint64_t seed = 5000; seed < 5040; ++seed) {
+    for (std::uint64_t seed = 5000; seed < 5000 + test::effort(40); ++seed) {
         INFO("seed " << seed);
         const Table want = random_table(seed);
         converged(kernel, want);

@@ -2,6 +2,7 @@
 
 #include "test/contract/subject.hpp"
 #include "test/contract/values.hpp"
+#include "test/support/effort.hpp"
 #include "test/support/random_table.hpp"
 
 // What is committed is what is dumped.
@@ -20,7 +21,7 @@ CONTRACT_TEST("a table, its chains, rules, sets and maps come back as they were 
 }
 
 CONTRACT_TEST("random inet tables with everything in them come back as they were committed") {
-    for (std::uint64_t seed = 1000; seed < 1100; ++seed) {
+    for (std::uint64_t seed = 1000; seed < 1000 + test::effort(100); ++seed) {
         INFO("seed " << seed);
         const Table table = random_table(seed);
         make(kernel, table);
@@ -31,7 +32,7 @@ CONTRACT_TEST("random inet tables with everything in them come back as they were
 }
 
 CONTRACT_TEST("random netdev tables come back as they were committed") {
-    for (std::uint64_t seed = 2000; seed < 2020; ++seed) {
+    for (std::uint64_t seed = 2000; seed < 2000 + test::effort(20); ++seed) {
         INFO("seed " << seed);
         const Table table = random_table(seed, {.family = TableFamily::netdev});
         make(kernel, table);
@@ -43,7 +44,7 @@ CONTRACT_TEST("random netdev tables come back as they were committed") {
 CONTRACT_TEST("from any random table to any other by the planned batch") {
     Table have = random_table(3000);
     make(kernel, have);
-    for (std::uint64_t seed = 3001; seed < 3040; ++seed) {
+    for (std::uint64_t seed = 3001; seed < 3001 + test::effort(39); ++seed) {
         INFO("seed " << seed);
         Table want = random_table(seed);
         commit(kernel, plan(have, want), dump(kernel).generation);

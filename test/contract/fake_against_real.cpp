@@ -6,6 +6,7 @@
 #include "nft/fake_kernel.hpp"
 #include "nft/netlink_kernel.hpp"
 #include "nft/text.hpp"
+#include "test/support/effort.hpp"
 #include "test/support/netns.hpp"
 #include "test/support/random.hpp"
 #include "test/support/skip.hpp"
@@ -19,7 +20,7 @@ using namespace podfence::nft;
 
 namespace {
 
-constexpr std::uint64_t kSeeds = 16;
+const std::uint64_t kSeeds = test::effort(16);
 constexpr int kBatchesPerSeed = 60;
 
 class BatchMaker {

@@ -3,6 +3,7 @@
 #include "controller/compile.hpp"
 #include "nft/stages.hpp"
 #include "test/contract/subject.hpp"
+#include "test/support/effort.hpp"
 #include "test/support/generator.hpp"
 #include "test/support/random_table.hpp"
 
@@ -12,8 +13,8 @@ using namespace podfence::test;
 
 namespace {
 
-constexpr std::uint64_t kTables = 60;
-constexpr std::uint64_t kClusters = 20;
+const std::uint64_t kTables = effort(60);
+const std::uint64_t kClusters = effort(20);
 constexpr int kEvents = 8;
 
 enum class Way : std::uint8_t { one_batch, stages };

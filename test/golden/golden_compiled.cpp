@@ -14,6 +14,7 @@
 #include "test/golden/same_ruleset.hpp"
 #include "test/support/builders.hpp"
 #include "test/support/generator.hpp"
+#include "test/support/paths.hpp"
 #include "test/support/skip.hpp"
 
 using namespace podfence;
@@ -21,8 +22,8 @@ using namespace podfence::test;
 
 namespace {
 
-constexpr const char* kDemoManifests = PODFENCE_SOURCE_DIR "/manifests/demo";
-constexpr const char* kDemoGolden = PODFENCE_SOURCE_DIR "/test/golden/demo.nft";
+const std::string kDemoManifests = in_source_tree("manifests/demo");
+const std::string kDemoGolden = in_source_tree("test/golden/demo.nft");
 
 /// The demo's pods as its lab would run them: the manifests name no addresses.
 Cluster demo() {
@@ -40,7 +41,7 @@ Cluster demo() {
     return cluster;
 }
 
-std::string read_file(const char* path) {
+std::string read_file(const std::string& path) {
     std::ifstream file(path);
     return {std::istreambuf_iterator<char>(file), {}};
 }

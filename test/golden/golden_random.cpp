@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "test/golden/same_ruleset.hpp"
+#include "test/support/effort.hpp"
 #include "test/support/random_table.hpp"
 #include "test/support/skip.hpp"
 
@@ -27,10 +28,10 @@ std::vector<nft::Table> random_tables(nft::TableFamily family, std::uint64_t see
 
 TEST_CASE("random inet tables: nft of our text and our encoder make the same ruleset") {
     if (const auto why = golden_missing()) PODFENCE_SKIP(*why);
-    check_same_rulesets(random_tables(nft::TableFamily::inet, 100));
+    check_same_rulesets(random_tables(nft::TableFamily::inet, effort(100)));
 }
 
 TEST_CASE("random netdev tables: nft of our text and our encoder make the same ruleset") {
     if (const auto why = golden_missing()) PODFENCE_SKIP(*why);
-    check_same_rulesets(random_tables(nft::TableFamily::netdev, 30));
+    check_same_rulesets(random_tables(nft::TableFamily::netdev, effort(30)));
 }

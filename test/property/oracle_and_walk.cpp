@@ -12,7 +12,7 @@ using namespace podfence::test;
 
 namespace {
 
-constexpr std::size_t kClusters = effort(5000);  // 400,000 flows in all.
+const std::size_t kClusters = effort(5000);  // 400,000 flows in all.
 
 void check_cluster(std::uint64_t seed, Tally& tally) {
     if (const auto found = find_disagreement(seed, tally)) {

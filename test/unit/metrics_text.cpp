@@ -10,6 +10,7 @@
 #include "controller/metrics.hpp"
 #include "test/support/http.hpp"
 #include "test/support/lab_process.hpp"
+#include "test/support/paths.hpp"
 #include "test/support/skip.hpp"
 
 using namespace podfence;
@@ -141,7 +142,7 @@ TEST_CASE("Prometheus' own tool finds nothing wrong with the figures", "[metrics
 
 TEST_CASE("Prometheus' own tool finds nothing wrong with the alert rules", "[metrics]") {
     if (const auto missing = promtool_missing()) PODFENCE_SKIP(*missing);
-    std::ifstream file(PODFENCE_SOURCE_DIR "/manifests/overlays/monitoring/alerts.yaml");
+    std::ifstream file(test::in_source_tree("manifests/overlays/monitoring/alerts.yaml"));
     // What the operator gives Prometheus: the spec.
     std::string rules;
     bool inside = false;
@@ -158,7 +159,7 @@ TEST_CASE("Prometheus' own tool finds nothing wrong with the alert rules", "[met
 }
 
 TEST_CASE("the alert rules ask for figures that there are", "[metrics]") {
-    std::ifstream file(PODFENCE_SOURCE_DIR "/manifests/overlays/monitoring/alerts.yaml");
+    std::ifstream file(test::in_source_tree("manifests/overlays/monitoring/alerts.yaml"));
     const std::string text(std::istreambuf_iterator<char>(file), {});
     const std::string figures = Metrics("1.2.3").text({});
     std::size_t found = 0;
