@@ -65,7 +65,10 @@ std::string seconds_of(std::chrono::milliseconds time) {
 /// A connection and all that its operations touch; they hold it while they run.
 struct ApiConnection::Wire {
     Wire(const asio::any_io_executor& executor, std::shared_ptr<asio::ssl::context> tls)
-        : context(std::move(tls)), resolver(executor), stream(executor, *context) {}
+        : context(std::move(tls)), resolver(executor), stream(executor, *context) {
+        // Beast reads what there is room for, and only 512 bytes where there is none.
+        buffer.reserve(kPieceBytes);
+    }
 
     beast::tcp_stream& tcp() { return stream.next_layer(); }
 

@@ -158,6 +158,9 @@ void bursts(Report& report, Node& node, const std::string& size, std::size_t eve
                   .unit = "ms",
                   .demand = Demand{.of = Measure::max, .bound = 100},
                   .note = "all at once on the socket -> the last commit"};
+    Figure cpu{.name = figure.name + "/cpu",
+               .unit = "ms",
+               .note = "of the agent, its share of the kernel's included: steadier than the clock"};
     const auto pods = pods_that_matter(node, false, events, 2);
     for (std::size_t round = 0; round < rounds; ++round) {
         let_rest(300ms);
@@ -165,11 +168,14 @@ void bursts(Report& report, Node& node, const std::string& size, std::size_t eve
         for (const Pod& pod : pods) {
             text += watch_event(round % 2 == 0 ? "DELETED" : "ADDED", pod);
         }
+        const Usage before = usage(node.pid());
         const auto sent = node.send(Kind::pod, text);
         figure.samples.push_back(in(node.await_quiet() - sent, kMilliseconds));
+        cpu.samples.push_back(usage(node.pid()).cpu_ms - before.cpu_ms);
     }
     figure.note += ", " + std::to_string(pods.size()) + " of them";
     report.print(figure);
+    report.print(cpu);
     node.expect_mirror();
 }
 
