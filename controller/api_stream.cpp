@@ -27,16 +27,6 @@ constexpr std::size_t kShownBytes = 60;
 constexpr std::size_t kFieldsOfItem = 4;   // {"items": [{"spec": {
 constexpr std::size_t kFieldsOfEvent = 3;  // {"object": {"spec": {
 
-/// Of an event's object one annotation matters, on bookmarks.
-bool is_irrelevant_in_event(std::string_view path) {
-    constexpr std::string_view kAnnotations = "metadata.annotations";
-    if (!path.starts_with(kObject)) return false;
-    path.remove_prefix(kObject.size());
-    if (!path.starts_with(kAnnotations)) return is_irrelevant(path);
-    path.remove_prefix(kAnnotations.size());
-    return !path.empty() && path.substr(1) != kInitialEventsEnd;
-}
-
 ApiEvent::Type event_type(std::string_view text) {
     if (text == "ADDED") return ApiEvent::Type::added;
     if (text == "MODIFIED") return ApiEvent::Type::modified;
@@ -57,8 +47,12 @@ Node take_member(Node& map, std::string_view key) {
 
 class ApiStream::Impl {
   public:
-    explicit Impl(OnItem on_item) : on_item_(std::move(on_item)) { begin(); }
-    explicit Impl(OnEvent on_event) : on_event_(std::move(on_event)) { begin(); }
+    Impl(OnItem on_item, OnEvent on_event)
+        : on_item_(std::move(on_item)), on_event_(std::move(on_event)) {
+        parser_.handler().builder = &builder_;
+    }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
 
     bool feed(std::string_view bytes) {
         while (error_.empty() && !stopped_) {
@@ -69,10 +63,10 @@ class ApiStream::Impl {
             if (ended_) return fail("there is more behind the end", bytes);
             begun_ = true;
             json::error_code ec;
-            const std::size_t used = parser_->write_some(true, bytes.data(), bytes.size(), ec);
+            const std::size_t used = parser_.write_some(true, bytes.data(), bytes.size(), ec);
             if (ec) return fail(reason(ec), bytes.substr(used));
             bytes.remove_prefix(used);
-            if (!parser_->done()) return true;
+            if (!parser_.done()) return true;
             end();
         }
         return false;
@@ -83,32 +77,31 @@ class ApiStream::Impl {
     const Node& root() const { return root_; }
 
   private:
-    void begin() {
-        TreeBuilder::Options options;
+    TreeBuilder::Options options() const {
         if (on_event_) {
-            options.irrelevant = is_irrelevant_in_event;
-            options.fields_at = kFieldsOfEvent;
-        } else {
-            options.fields_at = kFieldsOfItem;
+            return {.fields = &Field::of_event(), .fields_at = kFieldsOfEvent};
         }
-        builder_.emplace([this](Node node) { item(std::move(node)); }, std::move(options));
-        parser_.emplace(JsonHandler::parse_options());
-        parser_->handler().builder = &*builder_;
+        return {.fields_at = kFieldsOfItem};
+    }
+
+    void begin() {
+        builder_.reset();
+        parser_.reset();
         begun_ = false;
     }
 
     void item(Node node) {
-        if (on_item_) on_item_({.tree = std::move(node), .cut = builder_->cut()});
+        if (on_item_) on_item_({.tree = std::move(node), .cut = builder_.cut()});
     }
 
     void end() {
-        root_ = builder_->take_root();
+        root_ = builder_.take_root();
         if (!on_event_) {
             begun_ = false;
             ended_ = true;
             return;
         }
-        std::string cut = builder_->cut();
+        std::string cut = builder_.cut();
         if (cut.starts_with(kObject)) cut.erase(0, kObject.size());
         ApiEvent event{.type = event_type(root_.string_at("type")),
                        .object = {.tree = take_member(root_, "object"), .cut = std::move(cut)}};
@@ -118,8 +111,8 @@ class ApiStream::Impl {
     }
 
     std::string reason(const json::error_code& ec) const {
-        if (!builder_->error().empty()) return builder_->error();
-        return parser_->handler().too_long ? "one text is too long" : ec.message();
+        if (!builder_.error().empty()) return builder_.error();
+        return parser_.handler().too_long ? "one text is too long" : ec.message();
     }
 
     bool fail(const std::string& reason, std::string_view at) {
@@ -129,8 +122,8 @@ class ApiStream::Impl {
 
     OnItem on_item_{};
     OnEvent on_event_{};
-    std::optional<TreeBuilder> builder_{};
-    std::optional<json::basic_parser<JsonHandler>> parser_{};
+    TreeBuilder builder_{[this](Node node) { item(std::move(node)); }, options()};
+    json::basic_parser<JsonHandler> parser_{JsonHandler::parse_options()};
     Node root_{};
     std::string error_{};
     bool begun_ = false;  ///< A document has begun and not ended.
@@ -138,8 +131,9 @@ class ApiStream::Impl {
     bool stopped_ = false;
 };
 
-ApiStream::ApiStream(OnItem on_item) : impl_(std::make_unique<Impl>(std::move(on_item))) {}
-ApiStream::ApiStream(OnEvent on_event) : impl_(std::make_unique<Impl>(std::move(on_event))) {}
+ApiStream::ApiStream(OnItem on_item) : impl_(std::make_unique<Impl>(std::move(on_item), nullptr)) {}
+ApiStream::ApiStream(OnEvent on_event)
+    : impl_(std::make_unique<Impl>(nullptr, std::move(on_event))) {}
 ApiStream::~ApiStream() = default;
 bool ApiStream::feed(std::string_view bytes) {
     return impl_->feed(bytes);

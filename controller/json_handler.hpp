@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <boost/json/basic_parser_impl.hpp>
 
@@ -48,35 +49,34 @@ class JsonHandler {
         return check(builder->end(), ec);
     }
     bool on_key_part(boost::json::string_view s, std::size_t /*n*/, boost::json::error_code& ec) {
-        return append(s, ec);
+        return part(s, ec);
     }
     bool on_key(boost::json::string_view s, std::size_t /*n*/, boost::json::error_code& ec) {
-        return append(s, ec) && scalar(Node::Kind::string, ec);
+        return end(Node::Kind::string, s, ec);
     }
     bool on_string_part(boost::json::string_view s, std::size_t /*n*/,
                         boost::json::error_code& ec) {
-        return append(s, ec);
+        return part(s, ec);
     }
     bool on_string(boost::json::string_view s, std::size_t /*n*/, boost::json::error_code& ec) {
-        return append(s, ec) && scalar(Node::Kind::string, ec);
+        return end(Node::Kind::string, s, ec);
     }
     bool on_number_part(boost::json::string_view s, boost::json::error_code& ec) {
-        return append(s, ec);
+        return part(s, ec);
     }
     bool on_int64(std::int64_t /*i*/, boost::json::string_view s, boost::json::error_code& ec) {
-        return append(s, ec) && scalar(Node::Kind::integer, ec);
+        return end(Node::Kind::integer, s, ec);
     }
     bool on_uint64(std::uint64_t /*u*/, boost::json::string_view s, boost::json::error_code& ec) {
-        return append(s, ec) && scalar(Node::Kind::integer, ec);
+        return end(Node::Kind::integer, s, ec);
     }
     bool on_double(double /*d*/, boost::json::string_view s, boost::json::error_code& ec) {
-        return append(s, ec) && scalar(Node::Kind::real, ec);
+        return end(Node::Kind::real, s, ec);
     }
     bool on_bool(bool b, boost::json::error_code& ec) {
-        text_ = b ? "true" : "false";
-        return scalar(Node::Kind::boolean, ec);
+        return end(Node::Kind::boolean, b ? "true" : "false", ec);
     }
-    bool on_null(boost::json::error_code& ec) { return scalar(Node::Kind::null, ec); }
+    bool on_null(boost::json::error_code& ec) { return end(Node::Kind::null, "", ec); }
     bool on_comment_part(boost::json::string_view /*s*/, boost::json::error_code& /*ec*/) {
         return true;
     }
@@ -85,14 +85,19 @@ class JsonHandler {
     }
 
   private:
-    bool append(boost::json::string_view s, boost::json::error_code& ec) {
-        too_long = text_.size() + s.size() > limits::kObjectBytes;
-        if (!too_long) text_.append(s.data(), s.size());
+    /// Of a text that comes in several: the parser's input ends in it, or it has an escape.
+    bool part(boost::json::string_view s, boost::json::error_code& ec) {
+        size_ += s.size();
+        too_long = size_ > limits::kObjectBytes;
+        if (!too_long && !builder->skipping()) text_.append(s.data(), s.size());
         return check(!too_long, ec);
     }
-    bool scalar(Node::Kind kind, boost::json::error_code& ec) {
+    bool end(Node::Kind kind, boost::json::string_view s, boost::json::error_code& ec) {
+        if (size_ == 0) return check(builder->scalar(line, kind, {s.data(), s.size()}), ec);
+        if (!part(s, ec)) return false;
         const bool fine = builder->scalar(line, kind, text_);
         text_.clear();
+        size_ = 0;
         return check(fine, ec);
     }
     /// Any code stops the parser; the builder knows the reason.
@@ -102,6 +107,7 @@ class JsonHandler {
     }
 
     std::string text_{};
+    std::size_t size_ = 0;  ///< Of the parts so far; of what is skipped nothing else is kept.
 };
 
 }  // namespace podfence

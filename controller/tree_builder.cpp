@@ -14,59 +14,16 @@ namespace {
 constexpr std::size_t kFewMembers = 16;
 constexpr std::size_t kMergedMembers = 1'000;
 
-/// Sorted, for binary search.
-constexpr std::array<std::string_view, 42> kIrrelevant = {
-    "metadata.annotations",
-    "metadata.finalizers",
-    "metadata.managedFields",
-    "metadata.ownerReferences",
-    "spec.affinity",
-    "spec.containers[].args",
-    "spec.containers[].command",
-    "spec.containers[].env",
-    "spec.containers[].envFrom",
-    "spec.containers[].lifecycle",
-    "spec.containers[].livenessProbe",
-    "spec.containers[].readinessProbe",
-    "spec.containers[].resources",
-    "spec.containers[].securityContext",
-    "spec.containers[].startupProbe",
-    "spec.containers[].volumeDevices",
-    "spec.containers[].volumeMounts",
-    "spec.dnsConfig",
-    "spec.ephemeralContainers",
-    "spec.hostAliases",
-    "spec.imagePullSecrets",
-    "spec.initContainers[].args",
-    "spec.initContainers[].command",
-    "spec.initContainers[].env",
-    "spec.initContainers[].envFrom",
-    "spec.initContainers[].lifecycle",
-    "spec.initContainers[].livenessProbe",
-    "spec.initContainers[].readinessProbe",
-    "spec.initContainers[].resources",
-    "spec.initContainers[].securityContext",
-    "spec.initContainers[].startupProbe",
-    "spec.initContainers[].volumeDevices",
-    "spec.initContainers[].volumeMounts",
-    "spec.readinessGates",
-    "spec.securityContext",
-    "spec.tolerations",
-    "spec.topologySpreadConstraints",
-    "spec.volumes",
-    "status.conditions",
-    "status.containerStatuses",
-    "status.ephemeralContainerStatuses",
-    "status.initContainerStatuses",
-};
-static_assert(std::is_sorted(kIrrelevant.begin(), kIrrelevant.end()));
-
 /// Adds what the subtree holds; its height is `above` and what lies below.
 void measure(const Node& node, Anchors::Value& total, std::size_t above) {
     ++total.nodes;
     total.bytes += node.key.size() + node.text.size();
     total.height = std::max(total.height, above + 1);
     for (const Node& child : node.children) measure(child, total, above + 1);
+}
+
+bool is_irrelevant(const Field* field) {
+    return field != nullptr && field->irrelevant();
 }
 
 bool repeats_key(const std::vector<Node>& members) {
@@ -86,10 +43,6 @@ bool repeats_key(const std::vector<Node>& members) {
 }
 
 }  // namespace
-
-bool is_irrelevant(std::string_view path) {
-    return std::binary_search(kIrrelevant.begin(), kIrrelevant.end(), path);
-}
 
 TreeBuilder::TreeBuilder(OnItem on_item, Options options)
     : on_item_(std::move(on_item)), options_(std::move(options)) {}
@@ -142,16 +95,46 @@ bool TreeBuilder::take_key(std::uint32_t line, Node::Kind kind, std::string text
     frame.key = std::move(text);
     frame.key_line = line;
     frame.has_key = true;
-    path_.resize(frame.path_size);
-    if (!path_.empty()) path_ += '.';
-    path_ += frame.key;
+    frame.key_field = frame.field == nullptr ? nullptr : frame.field->find(frame.key);
     return true;
+}
+
+/// Of the value that comes next.
+const Field* TreeBuilder::field_of_next() const {
+    if (stack_.empty()) return options_.fields;
+    const Frame& frame = stack_.back();
+    return frame.node.is_map() ? frame.key_field : frame.field;
+}
+
+/// Where the value that comes next is, from its item or the root on.
+std::string TreeBuilder::path() const {
+    std::string path;
+    for (const Frame& frame : stack_) {
+        if (frame.yields_items) {
+            path.clear();
+        } else if (frame.node.is_list()) {
+            path += "[]";
+        } else if (frame.has_key) {
+            path += (path.empty() ? "" : ".") + frame.key;
+        }
+    }
+    return path;
+}
+
+void TreeBuilder::reset() {
+    stack_.clear();
+    open_anchors_.clear();
+    skipped_depth_ = nodes_ = bytes_ = 0;
+    cutting_ = false;
+    cut_.clear();
+    root_ = {};
+    error_.clear();
+    error_line_ = 0;
 }
 
 void TreeBuilder::start_item_if_due() {
     if (!stack_.empty() && stack_.back().yields_items) {
         nodes_ = bytes_ = 0;
-        path_.clear();
         cut_.clear();
     }
     if (options_.fields_at != 0 && stack_.size() == options_.fields_at) nodes_ = bytes_ = 0;
@@ -161,20 +144,18 @@ void TreeBuilder::start_item_if_due() {
 bool TreeBuilder::cut_field() {
     if (options_.fields_at == 0 || stack_.size() <= options_.fields_at) return false;
     cutting_ = true;
-    cut_ = path_;
+    cut_ = path();
     error_.clear();
     return true;
 }
 
 bool TreeBuilder::scalar(std::uint32_t line, Node::Kind kind, std::string_view text,
                          std::string_view anchor) {
-    if (skipped_depth_ > 0 || cutting_) return true;
+    if (skipping()) return true;
     start_item_if_due();
     if (!count(line, 1, text.size())) return cut_field();
     const bool key = wants_key();
-    if (!key && options_.drop_irrelevant && options_.irrelevant(path_)) {
-        return attach({.line = line});
-    }
+    if (!key && is_irrelevant(field_of_next())) return attach({.line = line});
     Node node{.text = std::string(text), .line = line, .kind = kind};
     if (!anchor.empty() && !remember(std::string(anchor), node)) return false;
     return key ? take_key(line, kind, std::move(node.text)) : attach(std::move(node));
@@ -191,7 +172,7 @@ bool TreeBuilder::begin(std::uint32_t line, Node::Kind kind, std::string_view an
     if (stack_.size() + skipped_depth_ >= limits::kDepth) {
         return fail(line, "nesting deeper than " + std::to_string(limits::kDepth) + " levels");
     }
-    if (skipped_depth_ > 0 || cutting_) {
+    if (skipping()) {
         ++skipped_depth_;
         return true;
     }
@@ -201,11 +182,13 @@ bool TreeBuilder::begin(std::uint32_t line, Node::Kind kind, std::string_view an
         return cut_field();
     }
     if (wants_key()) return take_key(line, kind, {});
-    if (options_.drop_irrelevant && options_.irrelevant(path_)) {
+    const Field* field = field_of_next();
+    if (is_irrelevant(field)) {
         skipped_depth_ = 1;
         return attach(Node{.line = line});
     }
-    Frame frame{.node = Node{.line = line, .kind = kind}, .anchor = std::string(anchor)};
+    Frame frame{
+        .node = Node{.line = line, .kind = kind}, .anchor = std::string(anchor), .field = field};
     if (!frame.anchor.empty()) open_anchors_.insert(frame.anchor);
     if (kind == Node::Kind::list) {
         frame.yields_items = stack_.empty() || (stack_.size() == 1 && stack_[0].node.is_map() &&
@@ -213,9 +196,10 @@ bool TreeBuilder::begin(std::uint32_t line, Node::Kind kind, std::string_view an
         if (frame.yields_items && !stack_.empty() && options_.on_head) {
             options_.on_head(stack_[0].node);
         }
-        path_ += "[]";
+        frame.field = frame.yields_items ? options_.fields
+                      : field == nullptr ? nullptr
+                                         : field->find("[]");
     }
-    frame.path_size = path_.size();
     stack_.push_back(std::move(frame));
     return true;
 }

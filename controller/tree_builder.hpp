@@ -10,12 +10,9 @@
 #include <vector>
 
 #include "controller/node.hpp"
+#include "controller/relevance.hpp"
 
 namespace podfence {
-
-/// Fields of objects that never matter to policy and make up most of what kubectl prints. `path` is
-/// relative to the object: "spec.containers[].env". Readers keep their key and drop what is below.
-bool is_irrelevant(std::string_view path);
 
 /// What a YAML document remembers between the items of its list: anchored values by name. Bounded
 /// by limits::kAnchors and kAliasNodes.
@@ -44,8 +41,9 @@ class TreeBuilder {
 
     struct Options {
         OnHead on_head{};
-        bool drop_irrelevant = true;  ///< See `irrelevant`.
-        bool (*irrelevant)(std::string_view path) = is_irrelevant;
+        /// Of the root and of each item: what is irrelevant there is dropped but for its key.
+        /// Not owned; nullptr: nothing is.
+        const Field* fields = &Field::of_object();
         /// 0: an object beyond a limit is an error. Otherwise the fields that begin inside this
         /// many open maps and lists are counted each on its own, and one beyond a limit loses the
         /// rest of itself, so that what is behind it is still read: see cut().
@@ -65,6 +63,10 @@ class TreeBuilder {
     bool alias(std::uint32_t line, std::string_view anchor);
 
     bool wants_key() const;
+    /// The next scalars and the ends of what begins are counted, and nothing else.
+    bool skipping() const { return skipped_depth_ > 0 || cutting_; }
+    /// For the next document: as new.
+    void reset();
     /// The path where a part of the current object was lost to a limit; empty: nowhere.
     const std::string& cut() const { return cut_; }
     const std::string& error() const { return error_; }
@@ -78,7 +80,8 @@ class TreeBuilder {
         std::string anchor{};
         std::string key{};
         std::uint32_t key_line = 0;
-        std::size_t path_size = 0;
+        const Field* field = nullptr;      ///< Of the map or list; nullptr: all of it matters.
+        const Field* key_field = nullptr;  ///< Of the member whose key is there.
         bool has_key = false;
         bool merging = false;
         bool yields_items = false;
@@ -93,12 +96,13 @@ class TreeBuilder {
     bool merge(Frame& frame, Node node);
     bool remember(const std::string& anchor, const Node& node);
     void start_item_if_due();
+    const Field* field_of_next() const;
+    std::string path() const;
 
     OnItem on_item_;
     Options options_;
     std::vector<Frame> stack_{};
     std::set<std::string, std::less<>> open_anchors_{};
-    std::string path_{};
     std::size_t skipped_depth_ = 0;
     bool cutting_ = false;  ///< Until the field ends; what begins meanwhile is skipped.
     std::string cut_{};

@@ -222,7 +222,7 @@ std::optional<ParseFailure> parse_yaml(const YamlText& text, Anchors& anchors,
     TreeBuilder::Options options{.on_head = on_head, .anchors = &anchors};
     if (may_have_anchors(text.text)) {
         // An anchor may hide below a field that would be dropped.
-        options.drop_irrelevant = false;
+        options.fields = nullptr;
         return run(text, std::move(options), on_item, root);
     }
     // Items are held back until it is clear that thinning out has broken nothing.

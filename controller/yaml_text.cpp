@@ -4,7 +4,7 @@
 #include <array>
 
 #include "controller/limits.hpp"
-#include "controller/tree_builder.hpp"
+#include "controller/relevance.hpp"
 
 namespace podfence {
 

@@ -1,0 +1,126 @@
+#include "controller/relevance.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace podfence {
+
+namespace {
+
+/// Sorted, for binary search.
+constexpr std::array<std::string_view, 42> kIrrelevant = {
+    "metadata.annotations",
+    "metadata.finalizers",
+    "metadata.managedFields",
+    "metadata.ownerReferences",
+    "spec.affinity",
+    "spec.containers[].args",
+    "spec.containers[].command",
+    "spec.containers[].env",
+    "spec.containers[].envFrom",
+    "spec.containers[].lifecycle",
+    "spec.containers[].livenessProbe",
+    "spec.containers[].readinessProbe",
+    "spec.containers[].resources",
+    "spec.containers[].securityContext",
+    "spec.containers[].startupProbe",
+    "spec.containers[].volumeDevices",
+    "spec.containers[].volumeMounts",
+    "spec.dnsConfig",
+    "spec.ephemeralContainers",
+    "spec.hostAliases",
+    "spec.imagePullSecrets",
+    "spec.initContainers[].args",
+    "spec.initContainers[].command",
+    "spec.initContainers[].env",
+    "spec.initContainers[].envFrom",
+    "spec.initContainers[].lifecycle",
+    "spec.initContainers[].livenessProbe",
+    "spec.initContainers[].readinessProbe",
+    "spec.initContainers[].resources",
+    "spec.initContainers[].securityContext",
+    "spec.initContainers[].startupProbe",
+    "spec.initContainers[].volumeDevices",
+    "spec.initContainers[].volumeMounts",
+    "spec.readinessGates",
+    "spec.securityContext",
+    "spec.tolerations",
+    "spec.topologySpreadConstraints",
+    "spec.volumes",
+    "status.conditions",
+    "status.containerStatuses",
+    "status.ephemeralContainerStatuses",
+    "status.initContainerStatuses",
+};
+static_assert(std::is_sorted(kIrrelevant.begin(), kIrrelevant.end()));
+
+/// Of an event's object, on the bookmark that says that all was told.
+constexpr std::string_view kInitialEventsEnd = "k8s.io/initial-events-end";
+
+/// Takes the first step off a path: "spec", "[]", "env" of "spec[].env".
+std::string_view take_step(std::string_view& path) {
+    constexpr std::string_view kItems = "[]";
+    if (path.starts_with('.')) path.remove_prefix(1);
+    const std::size_t size = path.starts_with(kItems) ? kItems.size() : path.find_first_of(".[");
+    const std::string_view step = path.substr(0, size);
+    path.remove_prefix(step.size());
+    return step;
+}
+
+}  // namespace
+
+bool is_irrelevant(std::string_view path) {
+    return std::binary_search(kIrrelevant.begin(), kIrrelevant.end(), path);
+}
+
+const Field* Field::find(std::string_view key) const {
+    static const Field none = [] {
+        Field field;
+        field.irrelevant_ = true;
+        return field;
+    }();
+    for (const auto& [name, field] : below_) {
+        if (name == key) return &field;
+    }
+    return others_irrelevant_ ? &none : nullptr;
+}
+
+Field& Field::grow(std::string_view key) {
+    const auto known = std::find_if(below_.begin(), below_.end(),
+                                    [&](const auto& field) { return field.first == key; });
+    if (known != below_.end()) return known->second;
+    return below_.emplace_back(key, Field()).second;
+}
+
+Field Field::make_object() {
+    Field object;
+    for (std::string_view path : kIrrelevant) {
+        Field* field = &object;
+        while (!path.empty()) field = &field->grow(take_step(path));
+        field->irrelevant_ = true;
+    }
+    return object;
+}
+
+Field Field::make_event() {
+    Field object = make_object();
+    Field& annotations = object.grow("metadata").grow("annotations");
+    annotations.irrelevant_ = false;
+    annotations.others_irrelevant_ = true;
+    annotations.grow(kInitialEventsEnd);
+    Field event;
+    event.below_.emplace_back("object", std::move(object));
+    return event;
+}
+
+const Field& Field::of_object() {
+    static const Field object = make_object();
+    return object;
+}
+
+const Field& Field::of_event() {
+    static const Field event = make_event();
+    return event;
+}
+
+}  // namespace podfence
