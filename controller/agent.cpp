@@ -34,18 +34,22 @@ Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& mon
           Reconciler::Limits{}),
       metrics_(options_.version),
       api_(io_, *this, metrics_),
+      attached_(*this, options_.rules.node),
+      cni_(attached_, reconciler_, *this),
       timer_(io_),
       watchdog_(io_),
       notices_(io_, ::dup(monitor.fd())),
       signals_(io_, SIGTERM, SIGINT),
-      started_(std::chrono::system_clock::now()) {}
+      started_(std::chrono::system_clock::now()) {
+    api_.serve_cni([this](const HttpRequest& request) { return cni_.answer(request); });
+}
 
 Agent::~Agent() {
     if (source_) source_->stop();
 }
 
 Sourced<void> Agent::follow(const MakeSource& make_source) {
-    auto source = make_source(io_, *this);
+    auto source = make_source(io_, attached_);
     if (!source) return source.error();
     source_ = *std::move(source);
     return {};
@@ -66,6 +70,7 @@ void Agent::run() {
     watch_kernel();
     feed_watchdog();
     tell_service();
+    cni_.recall(AttachmentStore::beside(options_.socket_path), log_);
     source_->start();
     io_.run();
     log_.tell_suppressed(true);
@@ -204,6 +209,7 @@ void Agent::work() {
     scheduled_ = false;
     reconciler_.step();
     note_sync();
+    api_.wake();
     const auto at = reconciler_.wake_at();
     timer_.cancel();
     if (!at) return;

@@ -14,6 +14,8 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "controller/agent_view.hpp"
+#include "controller/attached_pods.hpp"
+#include "controller/cni_api.hpp"
 #include "controller/local_api.hpp"
 #include "controller/log_timer.hpp"
 #include "controller/metrics.hpp"
@@ -97,6 +99,8 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     Reconciler reconciler_;
     Metrics metrics_;
     LocalApi api_;
+    AttachedPods attached_;  ///< Between the source and us.
+    CniApi cni_;
     std::unique_ptr<Source> source_;
     boost::asio::steady_timer timer_;
     boost::asio::steady_timer watchdog_;

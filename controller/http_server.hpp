@@ -18,11 +18,13 @@ class io_context;
 
 namespace podfence {
 
-/// A GET that was asked. HEAD is answered as GET without the body.
+/// A GET that was asked, or a POST where these are taken. HEAD is answered as GET without the body.
 struct HttpRequest {
     std::string path{};                                       ///< "/v1/names", decoded.
     std::map<std::string, std::string, std::less<>> query{};  ///< Decoded; the first of each name.
     bool local = false;                                       ///< By the unix socket.
+    bool post = false;
+    std::string body{};  ///< Of a POST.
 
     /// The query's value; "" when it is not there.
     std::string_view argument(std::string_view name) const;
@@ -67,14 +69,15 @@ using ListenResult = boost::system::result<T, ListenError>;
 [[noreturn]] void throw_exception_from_error(const ListenError& error,
                                              const boost::source_location& where);
 
-/// A small HTTP/1.1 server for the agent's own answers, on the io_context's thread: GET and HEAD
-/// only, one request a connection, a limit on everything. The handler is called with well-formed
-/// requests and answers at once, if need be with a body that comes later.
+/// A small HTTP/1.1 server for the agent's own answers, on the io_context's thread: GET and HEAD,
+/// POST where it is allowed to, one request a connection, a limit on everything. The handler is
+/// called with well-formed requests and answers at once, if need be with a body that comes later.
 class HttpServer {
   public:
     struct Limits {
         std::size_t connections = 64;  ///< Beyond, the newest is closed at once.
         std::size_t header_bytes = 8192;
+        std::size_t body_bytes = 0;                 ///< Of a POST; 0: there is none.
         std::chrono::milliseconds request{10'000};  ///< For the whole request.
         std::chrono::milliseconds write{30'000};    ///< For the reader to take one piece.
     };

@@ -88,6 +88,7 @@ HttpSession::HttpSession(Socket socket, bool local, const HttpServer::Limits& li
       closed_(std::move(closed)),
       local_(local) {
     parser_.header_limit(static_cast<std::uint32_t>(limits_.header_bytes));
+    if (limits_.body_bytes != 0) parser_.body_limit(limits_.body_bytes);
 }
 
 void HttpSession::start() {
@@ -98,30 +99,53 @@ void HttpSession::start() {
 void HttpSession::read_request() {
     http::async_read_header(socket_, buffer_, parser_,
                             [self = shared_from_this()](const Error& error, std::size_t) {
-                                if (self->socket_.is_open()) self->answer(error);
+                                if (self->socket_.is_open()) self->take_header(error);
                             });
 }
 
-void HttpSession::answer(const Error& error) {
-    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-        return refuse(431, "the request is too long");
-    }
-    // The connection is gone or was closed by us; anything else is the request's fault.
-    if (error == http::error::end_of_stream || error == http::error::partial_message) {
-        return close();
-    }
-    if (error && error.category() == asio::error::get_system_category()) return close();
-    if (error) return refuse(400, "this is no HTTP request: " + error.message());
-    const auto& message = parser_.get();
-    if (message.method() != http::verb::get && message.method() != http::verb::head) {
+void HttpSession::take_header(const Error& error) {
+    if (refuse(error)) return;
+    const auto method = parser_.get().method();
+    if (method == http::verb::post && limits_.body_bytes != 0) return read_body();
+    if (method != http::verb::get && method != http::verb::head) {
         return refuse(405, "only GET is answered here");
     }
-    HttpRequest request{.local = local_};
+    answer();
+}
+
+void HttpSession::read_body() {
+    http::async_read(socket_, buffer_, parser_,
+                     [self = shared_from_this()](const Error& error, std::size_t) {
+                         if (self->socket_.is_open() && !self->refuse(error)) self->answer();
+                     });
+}
+
+void HttpSession::answer() {
+    auto& message = parser_.get();
+    HttpRequest request{.local = local_,
+                        .post = message.method() == http::verb::post,
+                        .body = std::move(message.body())};
     const auto target = message.target();
     if (!parse_target({target.data(), target.size()}, request)) {
         return refuse(400, "the request's target is malformed");
     }
     send(handler_(request), message.method() == http::verb::head, message.version());
+}
+
+/// Whether there is an error, which ends the connection.
+bool HttpSession::refuse(const Error& error) {
+    if (!error) return false;
+    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+        refuse(431, "the request is too long");
+    } else if (error == http::error::body_limit) {
+        refuse(413, "the request is too long");
+    } else if (error == http::error::end_of_stream || error == http::error::partial_message ||
+               error.category() == asio::error::get_system_category()) {
+        close();  // The connection is gone or was closed by us.
+    } else {
+        refuse(400, "this is no HTTP request: " + error.message());
+    }
+    return true;
 }
 
 void HttpSession::refuse(unsigned status, const std::string& text) {

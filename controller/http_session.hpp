@@ -8,8 +8,8 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 
 #include "controller/http_server.hpp"
 
@@ -37,9 +37,12 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
     using Error = boost::system::error_code;
 
     void read_request();
-    void answer(const Error& error);
+    void take_header(const Error& error);
+    void read_body();
+    void answer();
     void send(HttpResponse response, bool head, unsigned version);
     void refuse(unsigned status, const std::string& text);
+    bool refuse(const Error& error);
     void write();
     void written(const Error& error);
     void pump();
@@ -53,7 +56,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
     Socket socket_;
     boost::asio::steady_timer timer_;
     boost::beast::flat_buffer buffer_;
-    boost::beast::http::request_parser<boost::beast::http::empty_body> parser_;
+    boost::beast::http::request_parser<boost::beast::http::string_body> parser_;
     HttpServer::Limits limits_;
     HttpServer::Handler handler_;
     Closed closed_;

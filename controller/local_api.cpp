@@ -19,6 +19,9 @@ using Steady = std::chrono::steady_clock;
 constexpr const char* kJson = "application/json";
 /// Of a streamed answer, about this much is made at a time.
 constexpr std::size_t kPieceBytes = std::size_t{32} << 10;
+/// All of a node's pods may be started at once, and each waits for its rules.
+constexpr HttpServer::Limits kLocalLimits{.connections = 1024,
+                                          .body_bytes = std::size_t{256} << 10};
 
 std::string status_text(const AgentView& view) {
     return boost::json::serialize(to_json(view.status())) + "\n";
@@ -167,7 +170,8 @@ HttpResponse bad(std::string text) {
 LocalApi::LocalApi(boost::asio::io_context& io, const AgentView& view, Metrics& metrics)
     : view_(view),
       metrics_(metrics),
-      local_(io, [this](const HttpRequest& request) { return answer_local(request); }),
+      local_(
+          io, [this](const HttpRequest& request) { return answer_local(request); }, kLocalLimits),
       tcp_(io, [this](const HttpRequest& request) { return answer_tcp(request); }) {}
 
 void LocalApi::changed() {
@@ -181,6 +185,8 @@ void LocalApi::stop() {
 }
 
 HttpResponse LocalApi::answer_local(const HttpRequest& request) const {
+    if (cni_ && request.path.starts_with("/v1/cni/")) return cni_(request);
+    if (request.post) return {.status = 405, .body = "only GET is answered here\n"};
     if (request.path == "/v1/status") return status(request);
     if (request.path == "/v1/status/watch") {
         return {.type = "application/x-ndjson",

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "controller/agent_view.hpp"
 #include "controller/http_server.hpp"
@@ -21,6 +22,7 @@ namespace podfence {
 ///   /v1/names?kind=K&prefix=P             names of pods ("ns/name"), policies or namespaces, a
 ///   line
 ///                                         each, for completion
+///   /v1/cni/...                           what the CNI plugin tells (controller/cni_api.hpp)
 /// On TCP, for the kubelet and Prometheus: /metrics, /healthz, /readyz.
 class LocalApi {
   public:
@@ -36,9 +38,14 @@ class LocalApi {
     ListenResult<void> listen_tcp(const std::string& endpoint) { return tcp_.listen_tcp(endpoint); }
     std::uint16_t port() const { return tcp_.port(); }
 
+    /// Who answers /v1/cni/ on the unix socket; nobody until then.
+    void serve_cni(HttpServer::Handler handler) { cni_ = std::move(handler); }
+
     /// Something that status() tells has changed. Cheap; call it from anywhere in the agent's
     /// thread, as often as it happens: who waits is answered later, from the io_context.
     void changed();
+    /// Asks the answers that wait, though the status is the same.
+    void wake() { local_.wake(); }
     /// Closes everything.
     void stop();
 
@@ -52,6 +59,7 @@ class LocalApi {
     const AgentView& view_;
     Metrics& metrics_;
     std::uint64_t revision_ = 0;  ///< Of the status; counts calls of changed().
+    HttpServer::Handler cni_{};
     HttpServer local_;
     HttpServer tcp_;
 };

@@ -40,6 +40,7 @@ void Reconciler::listed() {
 }
 
 void Reconciler::changed(Time received) {
+    ++revision_;
     if (!changed_since_) changed_since_ = received;
 }
 
@@ -78,6 +79,7 @@ std::optional<Reconciler::Time> Reconciler::wake_at() const {
 void Reconciler::commit_changes(Time now) {
     const nft::Batch batch = nft::order(table_, desired_.take_changes());
     const Time received = *std::exchange(changed_since_, std::nullopt);
+    committed_ = revision_;  // Or, where that fails, out of sync.
     if (batch.empty()) return;
     // Not tied to a generation: the operations say what they expect, and others who commit to
     // tables of their own are no reason to dump ours.
@@ -139,6 +141,7 @@ void Reconciler::resync(Time now) {
     resync_due_.reset();
     kernel_known_ = true;
     ever_synced_ = true;
+    committed_ = revision_;
     retry_in_ = limits_.retry_min;
     refusals_left_ = limits_.refusals_max;
     resync_not_before_ = done + std::min(limits_.pause_factor * took, limits_.repair_pause_max);

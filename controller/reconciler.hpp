@@ -115,6 +115,10 @@ class Reconciler {
     }
     /// Something of ours is enforced as wanted at all; false only until the first success.
     bool ever_synced() const { return ever_synced_; }
+    /// How many changes there were, as changed() told.
+    std::uint64_t revision() const { return revision_; }
+    /// All changes up to this revision are in the kernel.
+    bool holds(std::uint64_t revision) const { return in_sync() && revision <= committed_; }
 
   private:
     void commit_changes(Time now);
@@ -141,6 +145,8 @@ class Reconciler {
                                ///< began.
     std::optional<ResyncReason> resync_due_{};
     std::optional<Time> changed_since_{};
+    std::uint64_t revision_ = 0;
+    std::uint64_t committed_ = 0;  ///< The revision that the kernel was given last.
     Time commit_not_before_{};
     Clock::duration credit_{};  ///< Time that commits may take; as of credited_at_.
     Time credited_at_{};
