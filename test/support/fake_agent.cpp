@@ -41,10 +41,12 @@ AgentStatus example_status(AgentState state) {
     return status;
 }
 
-ServedAgent::ServedAgent(AgentStatus status, Cluster cluster, std::string socket)
+ServedAgent::ServedAgent(AgentStatus status, Cluster cluster, std::string socket,
+                         HttpServer::Handler cni)
     : socket_(socket.empty() ? directory_.path() + "/podfence.sock" : std::move(socket)) {
     agent_.now = std::move(status);
     agent_.known = std::move(cluster);
+    api_.serve_cni(std::move(cni));
     PODFENCE_CHECK(api_.listen_unix(socket_).has_value());
     thread_ = std::thread([this] { io_.run(); });
 }

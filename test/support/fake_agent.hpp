@@ -34,8 +34,10 @@ AgentStatus example_status(AgentState state);
 /// A fake agent that answers on a unix socket from a thread of its own, for tests of programs.
 class ServedAgent {
   public:
-    /// `socket`: somewhere in a directory of its own unless given.
-    explicit ServedAgent(AgentStatus status, Cluster cluster = {}, std::string socket = {});
+    /// `socket`: somewhere in a directory of its own unless given. `cni` answers the CNI plugin, in
+    /// the agent's thread.
+    explicit ServedAgent(AgentStatus status, Cluster cluster = {}, std::string socket = {},
+                         HttpServer::Handler cni = {});
     ServedAgent(const ServedAgent&) = delete;
     ServedAgent& operator=(const ServedAgent&) = delete;
     ~ServedAgent();
