@@ -21,7 +21,7 @@ std::string number(std::size_t n) {
 }
 
 std::string script(const char* name) {
-    return test::in_source_tree("test/cluster/" + name);
+    return test::in_source_tree(std::string("test/cluster/") + name);
 }
 
 /// The folder of programs, or why there is none.
