@@ -8,9 +8,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <boost/json/value_from.hpp>
 
-#include "test/support/manifest.hpp"
+#include "controller/encode_objects.hpp"
 
 namespace podfence::lab {
 namespace {
@@ -24,52 +23,15 @@ std::string policy_path(const ObjectName& name) {
     return "/apis/networking.k8s.io/v1/namespaces/" + name.ns + "/networkpolicies/" + name.name;
 }
 
-json::object object_of(const char* kind, const ObjectName& name) {
-    return {{"apiVersion", "v1"},
-            {"kind", kind},
-            {"metadata", json::object{{"namespace", name.ns}, {"name", name.name}}}};
-}
-
-/// One container a port, since names may repeat only across containers.
-json::array containers_of(const Pod& pod) {
-    json::array containers;
-    const auto add = [&](json::array ports) {
-        containers.push_back(json::object{{"name", "c" + std::to_string(containers.size())},
-                                          {"image", "none"},
-                                          {"ports", std::move(ports)}});
-    };
-    for (const auto& port : pod.ports) {
-        add({json::object{{"name", port.name},
-                          {"containerPort", port.number},
-                          {"protocol", to_string(port.protocol)}}});
-    }
-    if (containers.empty()) add({});
-    return containers;
-}
-
+/// But for what only the API server says.
 json::object spec_object(const Pod& pod) {
-    json::object object = object_of("Pod", pod.name);
-    object.at("metadata").as_object()["labels"] = json::value_from(pod.labels.get());
-    object["spec"] = json::object{{"nodeName", pod.node.get()},
-                                  {"hostNetwork", pod.host_network},
-                                  {"containers", containers_of(pod)}};
+    json::object object = encode(pod);
+    object.erase("status");
+    auto& metadata = object["metadata"].as_object();
+    for (const char* key : {"uid", "creationTimestamp", "deletionTimestamp"}) metadata.erase(key);
+    for (auto& container : object["spec"].as_object()["containers"].as_array())
+        container.as_object()["image"] = "none";
     return object;
-}
-
-std::string_view phase_of(const Pod& pod) {
-    switch (pod.phase) {
-        case PodPhase::pending:
-            return "Pending";
-        case PodPhase::running:
-            return "Running";
-        case PodPhase::succeeded:
-            return "Succeeded";
-        case PodPhase::failed:
-            return "Failed";
-        case PodPhase::unknown:
-            return "Unknown";
-    }
-    return "";
 }
 
 /// At most one address a family, as the API has it. The lab's hosts have theirs in turns.
@@ -81,17 +43,17 @@ json::array ip_list(const std::vector<Address>& addresses) {
 }
 
 json::object status_object(const Pod& pod) {
-    json::object object = object_of("Pod", pod.name);
-    json::object status{{"phase", phase_of(pod)}};
-    if (!pod.addresses.empty()) {
-        status["podIP"] = to_string(pod.addresses.front());
-        status["podIPs"] = ip_list(pod.addresses);
-    }
-    if (!pod.node_addresses.empty()) {
-        status["hostIP"] = to_string(pod.node_addresses->front());
-        status["hostIPs"] = ip_list(pod.node_addresses);
-    }
-    object["status"] = std::move(status);
+    json::object object = encode(pod);
+    object.erase("spec");
+    object["metadata"] = json::object{{"namespace", pod.name.ns}, {"name", pod.name.name}};
+    auto& status = object["status"].as_object();
+    const auto put = [&](const std::string& field, const std::vector<Address>& addresses) {
+        if (addresses.empty()) return;
+        status[field] = to_string(addresses.front());
+        status[field + "s"] = ip_list(addresses);
+    };
+    put("podIP", pod.addresses);
+    put("hostIP", pod.node_addresses);
     return object;
 }
 
@@ -152,11 +114,11 @@ void Api::put(const Pod& pod) {
 }
 
 void Api::put(const Namespace& ns) {
-    apply("/api/v1/namespaces/" + ns.name, test::to_manifest(ns));
+    apply("/api/v1/namespaces/" + ns.name, json::serialize(encode(ns)));
 }
 
 void Api::put(const NetworkPolicy& policy) {
-    apply(policy_path(policy.name), test::to_manifest(policy));
+    apply(policy_path(policy.name), json::serialize(encode(policy)));
 }
 
 void Api::remove_pod(const ObjectName& name) {

@@ -4,10 +4,10 @@
 
 #include "controller/cluster.hpp"
 
-/// Objects as manifests that decode into equal objects: one flow-style YAML document a line, so a
-/// failing random cluster can be pasted into a file and asked about with `podfence explain -f`.
-/// Lists that match nothing (D12) are written as an item that decoding refuses. `index` and `pos`
-/// are what the reader makes them.
+/// Objects as manifests that decode into equal objects: as the agent serves them
+/// (controller/encode_objects.hpp), one YAML document a line, so that a failing random cluster can
+/// be pasted into a file and asked about with `podfence explain -f`. `index` and `pos` are what the
+/// reader makes them.
 namespace podfence::test {
 
 std::string to_manifest(const Pod& pod);
