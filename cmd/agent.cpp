@@ -25,6 +25,7 @@ struct AgentCommand {
     RulesetOptions rules{};
     std::string socket{};
     std::string metrics_address = kMetricsAddress;
+    std::string table_owner = "auto";
     std::string log_format = "text";
     std::string log_level = "info";
 };
@@ -64,7 +65,9 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command) {
     const CompileOptions rules = compile_options(command.rules, Input{});
     auto source = source_of(terminal, command, rules.node);
     if (!source) return source.error();
-    auto kernel = nft::NetlinkKernel::open();
+    const auto ownership =
+        command.table_owner == "auto" ? nft::Ownership::owned : nft::Ownership::shared;
+    auto kernel = nft::NetlinkKernel::open(ownership);
     if (!kernel) return report(terminal, kernel.error());
     // Whether we may at all is known before anything is promised.
     if (const auto held = (*kernel)->dump(rules.table); !held) {
@@ -78,7 +81,8 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command) {
                  .version = kVersion,
                  .socket_path = command.socket,
                  .metrics_address = command.metrics_address,
-                 .service = ServiceManager::from_environment()},
+                 .service = ServiceManager::from_environment(),
+                 .ownership = ownership},
                 **kernel, *monitor, log);
     if (const auto followed = agent.follow(*source); !followed) {
         terminal.error(to_string(followed.error()));
@@ -104,9 +108,11 @@ void add_agent(CommandLine& line) {
          .description =
              "Follows the cluster's pods, namespaces and network policies and keeps the kernel "
              "equal to what they say. Nothing is written before everything has been listed once: "
-             "what a previous run left goes on being enforced until then. What anybody else "
-             "changes in the tables of podfence is repaired at once. When it stops, the rules "
-             "stay; `podfence cleanup` removes them.",
+             "what a previous run left goes on being enforced until then. Where the kernel knows "
+             "owners of tables (Linux 6.9) nobody else can change those of podfence while the "
+             "agent runs; elsewhere what anybody changes in them is repaired at once. When it "
+             "stops, the rules stay, and anybody may change them; `podfence cleanup` removes "
+             "them.",
          .examples = {{"in a pod of the DaemonSet, as its service account", "podfence agent"},
                       {"on a node without one",
                        "podfence agent --kubeconfig /etc/podfence/kubeconfig --node worker-1"},
@@ -132,6 +138,13 @@ void add_agent(CommandLine& line) {
         ->type_name("NAME")
         ->group("Source");
     add_ruleset_options(line, *command, options->rules);
+    line.choices(command
+                     ->add_option("--table-owner", options->table_owner,
+                                  "auto: keep others from changing the table where the kernel "
+                                  "can; off: let them, and repair what they do")
+                     ->capture_default_str()
+                     ->group("Rules"),
+                 {"auto", "off"});
     add_socket_option(line, *command, options->socket);
     command
         ->add_option("--metrics-address", options->metrics_address,

@@ -27,6 +27,11 @@ std::vector<std::string_view> advice(nft::Errc code) {
             return {
                 "run as root, or with the capability CAP_NET_ADMIN in this network namespace",
                 "in a pod: hostNetwork: true and securityContext.capabilities.add: [NET_ADMIN]"};
+        case nft::Errc::owned:
+            return {
+                "most often an agent that runs: stop it first ('podfence status' tells its pid); "
+                "what an owner that is gone leaves anybody can change",
+                "'nft list table inet podfence' names the owner after 'progname'"};
         case nft::Errc::not_supported:
             return {"load the kernel module: modprobe nf_tables",
                     "the kernel needs CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NFT_CT; "

@@ -311,6 +311,11 @@ void print_status(Output& out, const json::value& value) {
          count_of(status["table"]["chains"].count(), "chain") + ", " +
              count_of(status["table"]["sets"].count(), "set") + ", " +
              count_of(status["table"]["elements"].count(), "element"));
+    if (status["table"]["owned"].is_true()) {
+        line(out, "", "nobody else can change them");
+    } else if (const auto because = status["table"]["shared_because"].text(); !because.empty()) {
+        line(out, "", "anybody may change them, which is repaired, because " + because);
+    }
     print_commits(out, status);
     print_drift(out, status);
     print_policies(out, status);

@@ -32,6 +32,7 @@ Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& mon
       reconciler_(
           desired_, options_.rules.table, kernel, *this, [] { return Clock::now(); },
           Reconciler::Limits{}),
+      hold_(kernel, options_.ownership),
       metrics_(options_.version),
       api_(io_, *this, metrics_),
       attached_(*this, options_.rules.node),
@@ -298,6 +299,7 @@ void Agent::resynced(const ResyncReport& report) {
         record.culprit_pid = culprit.pid;
     }
     failure_.reset();
+    hold_.note(report.hold, log_);
     metrics_.resynced(record);
     if (record.is_repair()) {
         log_.warning("repaired what somebody else changed in our table",
@@ -387,6 +389,8 @@ AgentStatus Agent::status() const {
     status.namespaces_known = cluster.namespaces().size();
     status.policies_known = cluster.policies().size();
     if (reconciler_.ever_synced()) status.table = desired_.counts();
+    status.table_owned = hold_.is_ours();
+    status.table_shared_because = hold_.shared_because();
     status.rss_bytes = resident_bytes();
     return status;
 }

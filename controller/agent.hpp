@@ -22,6 +22,7 @@
 #include "controller/reconciler.hpp"
 #include "controller/service_manager.hpp"
 #include "controller/source.hpp"
+#include "controller/table_hold.hpp"
 #include "nft/monitor.hpp"
 #include "nft/netlink_kernel.hpp"
 
@@ -34,6 +35,7 @@ struct AgentOptions {
     std::string socket_path{};      ///< Of the local API.
     std::string metrics_address{};  ///< "ADDRESS:PORT"; empty: no metrics and probes by TCP.
     ServiceManager service{};       ///< Who started us.
+    nft::Ownership ownership{};     ///< What the kernel port was opened with.
 };
 
 /// The DaemonSet's process: joins a source of objects, the desired ruleset, the reconciler and the
@@ -97,6 +99,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     LogTimer log_timer_;
     Desired desired_;
     Reconciler reconciler_;
+    TableHold hold_;
     Metrics metrics_;
     LocalApi api_;
     AttachedPods attached_;  ///< Between the source and us.

@@ -112,6 +112,8 @@ struct Metrics::Families {
                             "reason",
                             {"start", "drift", "lost", "failure", "audit"}};
     prometheus::Gauge& sets = gauge(registry, "podfence_sets", "Sets and maps in the table.");
+    prometheus::Gauge& owned = gauge(registry, "podfence_table_owned",
+                                     "1 while nobody else can change the table, else 0.");
     prometheus::Gauge& elements = gauge(registry, "podfence_elements", "Elements in these.");
     prometheus::Family<prometheus::Gauge>& objects =
         gauges(registry, "podfence_objects", "Objects that are known of the cluster.");
@@ -169,6 +171,7 @@ std::string Metrics::text(const AgentStatus& status) {
     };
     set(f.sets, status.table.sets);
     set(f.elements, status.table.elements);
+    f.owned.Set(status.table_owned ? 1 : 0);
     set(f.pods_known, status.pods_known);
     set(f.namespaces_known, status.namespaces_known);
     set(f.policies_known, status.policies_known);

@@ -114,6 +114,7 @@ void Reconciler::close_gap() {
     // Refused, at next to no cost, where there is a table, as most often there is. Whatever else is
     // wrong shows in the comparison that follows.
     if (!kernel_.commit({.table = table_, .ops = {nft::AddTable{}}}, std::nullopt)) return;
+    remade_ = true;
     const nft::Table empty{.id = table_};
     static_cast<void>(
         nft::commit_stages(kernel_, nft::plan(empty, desired_.closed_table()), std::nullopt));
@@ -145,8 +146,10 @@ void Reconciler::resync(Time now) {
     retry_in_ = limits_.retry_min;
     refusals_left_ = limits_.refusals_max;
     resync_not_before_ = done + std::min(limits_.pause_factor * took, limits_.repair_pause_max);
-    const std::size_t operations = converged->batch.ops.size();
-    const nft::BatchSummary summary = nft::summarize(converged->batch);
+    const bool remade = std::exchange(remade_, false);
+    const std::size_t operations = converged->batch.ops.size() + (remade ? 1 : 0);
+    nft::BatchSummary summary = nft::summarize(converged->batch);
+    summary.table_added = summary.table_added || remade;
     if (const auto received = std::exchange(changed_since_, std::nullopt);
         received && operations > 0) {
         observer_.committed({.operations = operations,
@@ -159,6 +162,7 @@ void Reconciler::resync(Time now) {
                         .repaired = summary,
                         .dumps = converged->attempts,
                         .rebuilt = converged->rebuilt,
+                        .hold = converged->hold,
                         .took = took});
 }
 

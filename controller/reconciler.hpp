@@ -39,6 +39,7 @@ struct ResyncReport {
     nft::BatchSummary repaired{};  ///< What they changed; at the start, what is new.
     int dumps = 0;
     bool rebuilt = false;
+    nft::Hold hold = nft::Hold::anyone;  ///< Who may change the table now.
     Clock::duration took{};
 };
 
@@ -141,6 +142,7 @@ class Reconciler {
     bool listed_ = false;
     bool kernel_known_ = false;  ///< What it holds is what was committed, but for strangers.
     bool ever_synced_ = false;
+    bool remade_ = false;      ///< The table, to close a gap, and not reported yet.
     bool gap_closed_ = false;  ///< Looked for, and closed if there was one, since the last resync
                                ///< began.
     std::optional<ResyncReason> resync_due_{};

@@ -150,6 +150,8 @@ struct AgentStatus {
     PodSurvey pods{};
     std::size_t pods_known = 0, namespaces_known = 0, policies_known = 0;
     nft::TableCounts table{};  ///< Of the last ruleset that was wanted; nothing before the first.
+    bool table_owned = false;  ///< Nobody else can change it.
+    std::string table_shared_because{};  ///< Why others may; empty: they cannot, or not known yet.
     std::size_t rss_bytes = 0;
     CompileOptions rules{};  ///< What the operator chose; commands that ask the agent use the same.
 

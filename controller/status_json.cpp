@@ -166,7 +166,9 @@ json::object to_json(const AgentStatus& status) {
     object["table"] = {{"chains", status.table.chains},
                        {"rules", status.table.rules},
                        {"sets", status.table.sets},
-                       {"elements", status.table.elements}};
+                       {"elements", status.table.elements},
+                       {"owned", status.table_owned},
+                       {"shared_because", status.table_shared_because}};
     object["rules"] = rules_json(status.rules);
     object["rss_bytes"] = status.rss_bytes;
     return object;

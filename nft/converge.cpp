@@ -1,5 +1,6 @@
 #include "nft/converge.hpp"
 
+#include <algorithm>
 #include <functional>
 
 #include "nft/plan.hpp"
@@ -38,6 +39,7 @@ Remedy remedy_for(Errc code) {
         case Errc::malformed:
             return Remedy::rebuild;
         case Errc::not_permitted:
+        case Errc::owned:
         case Errc::not_supported:
         case Errc::too_big:
         case Errc::io:
@@ -96,12 +98,18 @@ class Ladder {
             error_ = snapshot.error();
             return false;
         }
+        auto generation = way.tied ? std::optional(snapshot->generation) : std::nullopt;
+        if (!keep(*snapshot, generation)) {
+            return false;
+        }
         Batch batch = plan(snapshot->table);
         if (batch.empty()) {
             return true;
         }
-        const auto committed = commit_stages(
-            kernel_, batch, way.tied ? std::optional(snapshot->generation) : std::nullopt);
+        const auto committed = commit_stages(kernel_, batch, generation);
+        if (std::ranges::any_of(batch.ops, is_add_table)) {
+            result_.hold = kernel_.makes();
+        }
         if (committed || committed.error().code == Errc::overrun) {
             result_.batch = std::move(batch);  // An overrun leaves open whether it was.
         }
@@ -112,6 +120,22 @@ class Ladder {
             error_ = {.code = Errc::stale, .doing = "confirm the commit"};
         }
         return committed && way.enough;
+    }
+
+    static bool is_add_table(const Op& op) { return std::holds_alternative<AddTable>(op); }
+
+    /// Claims what may be claimed.
+    bool keep(const Snapshot& snapshot, std::optional<std::uint32_t>& generation) {
+        result_.hold = snapshot.hold;
+        if (snapshot.hold != Hold::orphan) return true;
+        const auto claimed = kernel_.claim(table_, generation);
+        if (!claimed) {
+            error_ = claimed.error();
+            return false;
+        }
+        if (*claimed > 0) result_.hold = Hold::ours;
+        if (generation) generation = advance(*generation, *claimed);
+        return true;
     }
 
     Kernel& kernel_;

@@ -4,10 +4,10 @@
 
 namespace podfence::nft {
 
-/// Commits a batch stage by stage (nft/stages.hpp), each as `Kernel::commit` does; with `generation`
-/// only while nobody else commits anything. A stage that fails leaves the ones before it: nothing
-/// refers to what they made, and the next plan starts from there; the error's `object` says what the
-/// refused operation was about. Gives the number of transactions.
+/// Commits a batch stage by stage (nft/stages.hpp), each as `Kernel::commit` does; with
+/// `generation` only while nobody else commits anything. A stage that fails leaves the ones before
+/// it: nothing refers to what they made, and the next plan starts from there; the error's `object`
+/// says what the refused operation was about. Gives the number of transactions.
 Result<std::size_t> commit_stages(Kernel& kernel, const Batch& batch,
                                   std::optional<std::uint32_t> generation);
 
@@ -17,12 +17,15 @@ struct Converged {
     Batch batch{};
     int attempts = 0;  ///< Dumps taken.
     bool rebuilt = false;
+    Hold hold = Hold::anyone;  ///< Who may change the table now.
 };
 
 /// dump -> plan -> commit until the kernel holds `want`, by the ladder: stale, interrupted,
 /// not_found, exists, overrun -> dump again, bounded; then rebuild the table inside one batch; then
 /// give the error back (what the kernel enforced, it goes on enforcing). Errors that no retry mends
-/// (not_permitted, not_supported) come back at once.
+/// (not_permitted, owned, not_supported) come back at once. An orphan is claimed first, so that
+/// nobody comes in between. A table without an owner is not rebuilt only to get one: that would be
+/// the one change of a table that packets under way can notice (nft/stages.hpp).
 Result<Converged> converge(Kernel& kernel, const Table& want);
 
 /// Removes the table the same way.

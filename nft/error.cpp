@@ -10,6 +10,7 @@ namespace podfence::nft {
 
 std::string to_string(const Error& error) {
     std::string text = error.doing;
+    if (error.code == Errc::owned) return text + ": another process owns the table";
     if (error.os_error != 0) {
         text += ": " + std::generic_category().message(error.os_error);
     }

@@ -12,6 +12,7 @@ namespace podfence::nft {
 /// What went wrong, by what the caller can do about it and not by errno.
 enum class Errc : std::uint8_t {
     not_permitted,  ///< EPERM, EACCES: CAP_NET_ADMIN is missing in this network namespace.
+    owned,          ///< EPERM of one operation: another socket owns the table (NFT_TABLE_F_OWNER).
     not_supported,  ///< The kernel lacks nf_tables or a feature of it (EPROTONOSUPPORT,
                     ///< EOPNOTSUPP).
     not_found,      ///< ENOENT: something the batch refers to is gone; the view is stale (drift).

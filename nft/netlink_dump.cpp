@@ -153,7 +153,10 @@ class TableRequests {
         return disturbed ? Dumped::disturbed : Dumped::whole;
     }
 
-    Table take() { return std::move(decoder_).finish(); }
+    Snapshot take(std::uint32_t generation) {
+        const Hold hold = decoder_.hold(socket_.port());
+        return {.table = std::move(decoder_).finish(), .hold = hold, .generation = generation};
+    }
 
   private:
     Result<Dumped> request(unsigned type, const std::string* set) {
@@ -203,7 +206,7 @@ Result<std::optional<Snapshot>> dump_plainly(NetlinkSocket& socket, wire::WireBu
     if (*dumped == Dumped::disturbed || *before != *after) {
         return std::optional<Snapshot>();
     }
-    return std::optional(Snapshot{.table = requests.take(), .generation = *after});
+    return std::optional(requests.take(*after));
 }
 
 /// Reads the notifications of all commits up to `generation`. True: none touched the table. The
@@ -266,7 +269,7 @@ Result<std::optional<Snapshot>> dump_watched(NetlinkSocket& socket, wire::WireBu
             return std::optional<Snapshot>();
         }
     }
-    return std::optional(Snapshot{.table = requests.take(), .generation = *after});
+    return std::optional(requests.take(*after));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "nft/netlink_socket.hpp"
 #include "nft/netlink_split.hpp"
 #include "nft/wire_encode.hpp"
+#include "nft/wire_types.hpp"
 
 namespace podfence::nft {
 
@@ -83,6 +84,8 @@ class Answers {
         first_error_ = Error{
             .code = classify(os_error), .os_error = os_error, .doing = commit_to(batch_.table)};
         if (op < batch_.ops.size()) {
+            // Who may commit at all is asked of the batch, not of its operations.
+            if (first_error_->code == Errc::not_permitted) first_error_->code = Errc::owned;
             first_error_->doing += ": " + wire::describe(batch_.ops[op]);
             first_error_->op = op;
         }
@@ -101,7 +104,11 @@ class Answers {
 /// The socket, and the memory that stays from one commit to the next.
 class NetlinkKernel::Socket {
   public:
-    explicit Socket(NetlinkSocket netlink) : netlink_(std::move(netlink)) {}
+    Socket(NetlinkSocket netlink, Ownership ownership) : netlink_(std::move(netlink)) {
+        if (ownership == Ownership::owned && knows_owners()) {
+            table_flags_ = wire::kTableOwner | wire::kTablePersist;
+        }
+    }
 
     Result<Snapshot> dump(const TableId& table) { return dump_table(netlink_, buffer_, table); }
 
@@ -109,11 +116,29 @@ class NetlinkKernel::Socket {
 
     Result<std::uint32_t> generation() { return read_generation(netlink_, buffer_); }
 
+    Result<std::size_t> claim(const TableId& table, std::optional<std::uint32_t> generation) {
+        if (table_flags_ == 0) return std::size_t{0};
+        const std::uint32_t sequence = netlink_.take_sequence(3);
+        buffer_.clear();
+        wire::encode_claim(table, generation, sequence, buffer_);
+        const Batch batch{.table = table, .ops = {AddTable{}}};
+        if (auto sent = netlink_.send(buffer_.bytes()); !sent) {
+            return in_commit(sent.error(), batch);
+        }
+        if (auto read = Answers(batch, sequence, sequence + 1).read(netlink_); !read) {
+            return read.error();
+        }
+        return std::size_t{1};
+    }
+
+    Hold makes() const { return table_flags_ == 0 ? Hold::anyone : Hold::ours; }
+
     Result<std::size_t> commit(const Batch& batch, std::optional<std::uint32_t> generation) {
         const std::uint32_t sequence =
             netlink_.take_sequence(static_cast<std::uint32_t>(batch.ops.size()) + 2);
         buffer_.clear();
-        if (auto encoded = wire::encode(batch, generation, sequence, buffer_); !encoded) {
+        if (auto encoded = wire::encode(batch, generation, sequence, buffer_, table_flags_);
+            !encoded) {
             return encoded.error();
         }
         const std::optional<std::uint32_t> confirming = confirming_sequence();
@@ -145,6 +170,23 @@ class NetlinkKernel::Socket {
     }
 
   private:
+    /// Tries to make a table with an owner, in a batch that does not end: the kernel answers each
+    /// message, and takes all back (nfnetlink_rcv_batch()). Flags that it does not know it refuses
+    /// (nf_tables_newtable()), whatever it thinks of the rest.
+    bool knows_owners() {
+        const std::uint32_t sequence = netlink_.take_sequence(3);
+        wire::encode_claim({.name = "podfence-probe"}, std::nullopt, sequence, buffer_);
+        const std::size_t end_bytes = sizeof(nlmsghdr) + sizeof(nfgenmsg);
+        if (!netlink_.send(buffer_.bytes().first(buffer_.bytes().size() - end_bytes))) return false;
+        const auto received = netlink_.receive(NetlinkSocket::Wait::no);
+        if (!received || !*received) return false;
+        wire::MessageReader reader(**received);
+        const auto answer = reader.next();
+        return answer && answer->header.nlmsg_type == NLMSG_ERROR &&
+               answer->header.nlmsg_seq == sequence + 1 && answer->body.size() >= sizeof(int) &&
+               wire::read_object<int>(answer->body) == 0;
+    }
+
     static Error in_commit(Error error, const Batch& batch) {
         error.doing = commit_to(batch.table) + ": " + error.doing;
         return error;
@@ -171,6 +213,7 @@ class NetlinkKernel::Socket {
                            std::optional<std::uint32_t> generation, std::uint32_t sequence);
 
     NetlinkSocket netlink_;
+    std::uint32_t table_flags_ = 0;  ///< Of tables to be made.
     wire::WireBuffer buffer_;
 };
 
@@ -238,12 +281,12 @@ Result<std::size_t> NetlinkKernel::Socket::commit_parts(const Batch& batch,
     return transactions;
 }
 
-Result<std::unique_ptr<NetlinkKernel>> NetlinkKernel::open() {
+Result<std::unique_ptr<NetlinkKernel>> NetlinkKernel::open(Ownership ownership) {
     auto netlink = NetlinkSocket::open();
     if (!netlink) {
         return netlink.error();
     }
-    auto socket = std::make_unique<Socket>(*std::move(netlink));
+    auto socket = std::make_unique<Socket>(*std::move(netlink), ownership);
     // The first answer tells whether we may, and whether nf_tables is there.
     if (auto generation = socket->generation(); !generation) {
         return generation.error();
@@ -266,6 +309,15 @@ Result<Snapshot> NetlinkKernel::dump(const TableId& table) {
 Result<std::size_t> NetlinkKernel::commit(const Batch& batch,
                                           std::optional<std::uint32_t> generation) {
     return socket_->commit(batch, generation);
+}
+
+Result<std::size_t> NetlinkKernel::claim(const TableId& table,
+                                         std::optional<std::uint32_t> generation) {
+    return socket_->claim(table, generation);
+}
+
+Hold NetlinkKernel::makes() const {
+    return socket_->makes();
 }
 
 }  // namespace podfence::nft

@@ -207,7 +207,8 @@ struct Chain {
 
 struct Table {
     TableId id;
-    std::uint32_t flags = 0;  ///< NFT_TABLE_F_*: a dormant table enforces nothing.
+    /// NFT_TABLE_F_*: a dormant table enforces nothing. Not who owns it, see Hold in nft/kernel.hpp.
+    std::uint32_t flags = 0;
     std::map<std::string, Set> sets{};
     std::map<std::string, Map> maps{};
     std::map<std::string, Chain> chains{};

@@ -121,9 +121,18 @@ std::vector<std::string> TableDecoder::sets() const {
     return names;
 }
 
+Hold TableDecoder::hold(std::uint32_t own_port) const {
+    if ((hold_flags_ & kTableOwner) != 0) return owner_ == own_port ? Hold::ours : Hold::others;
+    return hold_flags_ != 0 ? Hold::orphan : Hold::anyone;
+}
+
 void TableDecoder::feed_table(Bytes attributes) {
     found_ = true;
-    table_.flags = Attrs<NFTA_TABLE_MAX>(attributes).u32(NFTA_TABLE_FLAGS).value_or(0);
+    const Attrs<NFTA_TABLE_MAX> attrs(attributes);
+    const std::uint32_t flags = attrs.u32(NFTA_TABLE_FLAGS).value_or(0);
+    hold_flags_ = flags & (kTableOwner | kTablePersist);
+    owner_ = attrs.u32(NFTA_TABLE_OWNER).value_or(0);
+    table_.flags = flags & ~hold_flags_;
 }
 
 void TableDecoder::feed_chain(Bytes attributes) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "nft/kernel.hpp"
 #include "nft/ruleset.hpp"
 #include "nft/wire_attr.hpp"
 
@@ -23,6 +24,8 @@ class TableDecoder {
 
     /// Whether a message for the table itself has come.
     bool found() const { return found_; }
+    /// Who holds it, for the one whose netlink port this is.
+    Hold hold(std::uint32_t own_port) const;
     /// The sets and maps seen so far whose elements must be dumped.
     std::vector<std::string> sets() const;
 
@@ -62,6 +65,8 @@ class TableDecoder {
 
     Table table_;
     bool found_ = false;
+    std::uint32_t hold_flags_ = 0;  ///< NFT_TABLE_F_OWNER and _PERSIST.
+    std::uint32_t owner_ = 0;       ///< Netlink port of the owner.
     std::map<std::string, Collected> sets_;
 };
 

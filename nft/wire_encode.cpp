@@ -46,16 +46,25 @@ std::uint32_t byteorder_of(const SetSpec& spec) {
 /// Encodes the operations of one batch; called once for each, in order.
 class Encoder {
   public:
-    Encoder(const TableId& table, std::uint32_t first_sequence, WireBuffer& out)
+    Encoder(const TableId& table, std::uint32_t first_sequence, std::uint32_t table_flags,
+            WireBuffer& out)
         : table_(table),
           protocol_(protocol_of(table.family)),
           sequence_(first_sequence),
+          table_flags_(table_flags),
           out_(out) {}
 
     void next_operation() { ++sequence_; }
 
-    Refusal operator()(const AddTable&) { return put_table(NFT_MSG_NEWTABLE, kCreate); }
-    Refusal operator()(const DeleteTable&) { return put_table(NFT_MSG_DELTABLE, 0); }
+    Refusal operator()(const AddTable&) {
+        put_table(NFT_MSG_NEWTABLE, kCreate, table_flags_);
+        return std::nullopt;
+    }
+    Refusal operator()(const DeleteTable&) {
+        put_table(NFT_MSG_DELTABLE, 0, 0);
+        return std::nullopt;
+    }
+    void claim() { put_table(NFT_MSG_NEWTABLE, NLM_F_ACK, table_flags_); }
     Refusal operator()(const AddSet& set) { return put_set(set.name, set.spec, false); }
     Refusal operator()(const AddMap& map) { return put_set(map.name, map.spec, true); }
     Refusal operator()(const DeleteSet& set) {
@@ -122,18 +131,19 @@ class Encoder {
                 .add = add,
                 .sequence = sequence_};
     }
-    Refusal put_table(unsigned type, std::uint16_t flags) {
+    void put_table(unsigned type, std::uint16_t flags, std::uint32_t table_flags) {
         const std::unique_ptr<nftnl_table, FreeTable> t(nftnl_table_alloc());
         nftnl_table_set_str(t.get(), NFTNL_TABLE_NAME, table_.name.c_str());
+        if (table_flags != 0) nftnl_table_set_u32(t.get(), NFTNL_TABLE_FLAGS, table_flags);
         nftnl_table_nlmsg_build_payload(begin(type, flags), t.get());
         out_.end();
-        return std::nullopt;
     }
     Refusal put_set(const std::string& name, const SetSpec& spec, bool map);
 
     const TableId& table_;
     std::uint8_t protocol_;
     std::uint32_t sequence_;
+    std::uint32_t table_flags_;
     WireBuffer& out_;
     std::uint32_t set_id_ = 0;
 };
@@ -264,11 +274,20 @@ void end_batch(std::uint32_t sequence, WireBuffer& out) {
     out.end();
 }
 
+void encode_claim(const TableId& table, std::optional<std::uint32_t> generation,
+                  std::uint32_t sequence, WireBuffer& out) {
+    begin_batch(generation, sequence, out);
+    Encoder encoder(table, sequence, kTableOwner | kTablePersist, out);
+    encoder.next_operation();
+    encoder.claim();
+    end_batch(sequence + 2, out);
+}
+
 Result<void> encode(const Batch& batch, std::optional<std::uint32_t> generation,
-                    std::uint32_t sequence, WireBuffer& out) {
+                    std::uint32_t sequence, WireBuffer& out, std::uint32_t table_flags) {
     begin_batch(generation, sequence, out);
     const std::size_t body = out.bytes().size();
-    Encoder encoder(batch.table, sequence, out);
+    Encoder encoder(batch.table, sequence, table_flags, out);
     for (std::size_t i = 0; i < batch.ops.size(); ++i) {
         encoder.next_operation();
         Refusal refusal = check_names(batch.table, batch.ops[i]);

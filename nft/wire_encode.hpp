@@ -19,9 +19,15 @@ std::uint8_t protocol_of(TableFamily family);
 /// refusals name the operation. Only the last operation's message asks for an ack: by it the kernel
 /// confirms the whole. With `generation` the kernel refuses the batch (ERESTART) when the ruleset
 /// has moved on. Errors: rejected, with the index of an operation that cannot be expressed (an
-/// Opaque statement, a name or comment too long, a key that does not fit the set's type).
+/// Opaque statement, a name or comment too long, a key that does not fit the set's type). Tables
+/// are made with `table_flags` (NFT_TABLE_F_*).
 Result<void> encode(const Batch& batch, std::optional<std::uint32_t> generation,
-                    std::uint32_t sequence, WireBuffer& out);
+                    std::uint32_t sequence, WireBuffer& out, std::uint32_t table_flags = 0);
+
+/// Appends one message, in a batch of its own, that sets the flags of a table or makes it; numbered
+/// as by encode(), and asks for an ack.
+void encode_claim(const TableId& table, std::optional<std::uint32_t> generation,
+                  std::uint32_t sequence, WireBuffer& out);
 
 /// The frame of a batch, for those who compose one of encoded messages.
 void begin_batch(std::optional<std::uint32_t> generation, std::uint32_t sequence, WireBuffer& out);

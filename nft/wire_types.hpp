@@ -31,6 +31,11 @@ std::optional<std::vector<FieldType>> fields_of(std::uint32_t type_id);
 /// Bytes of a key of these fields: one field plain, more than one padded to 4 each.
 std::size_t key_size(std::span<const FieldType> key);
 
+/// NFT_TABLE_F_OWNER and NFT_TABLE_F_PERSIST of linux/netfilter/nf_tables.h, of which older headers
+/// know less than the kernel.
+inline constexpr std::uint32_t kTableOwner = 2;
+inline constexpr std::uint32_t kTablePersist = 4;
+
 /// NFT_SET_* of a set or map of ours.
 std::uint32_t set_flags(const SetSpec& spec, bool map);
 

@@ -109,8 +109,10 @@ class Commits {
 /// A node: a network namespace, an API server on its loopback, and the agent.
 class Node {
   public:
-    explicit Node(const test::Scale& scale)
-        : cluster_(test::scale_cluster(scale)),
+    /// `options`: of the agent, besides the usual ones.
+    explicit Node(const test::Scale& scale, std::vector<std::string> options = {})
+        : options_(std::move(options)),
+          cluster_(test::scale_cluster(scale)),
           netns_(lab::NetNs::create(claim_.name("bench"))),
           stay_(netns_.enter()),
           kernel_(must(nft::NetlinkKernel::open())),
@@ -136,11 +138,18 @@ class Node {
         const auto began = Clock::now();
         {
             const AllProcessors all;
-            agent_.emplace(
-                netns_, lab::ChildSpec{.argv = {test::podfence_program(), "agent", "--kubeconfig",
-                                                config_, "--node", test::kScaleNode, "--socket",
-                                                socket_, "--metrics-address", ""},
-                                       .log = log_});
+            std::vector<std::string> argv{test::podfence_program(),
+                                          "agent",
+                                          "--kubeconfig",
+                                          config_,
+                                          "--node",
+                                          test::kScaleNode,
+                                          "--socket",
+                                          socket_,
+                                          "--metrics-address",
+                                          ""};
+            argv.insert(argv.end(), options_.begin(), options_.end());
+            agent_.emplace(netns_, lab::ChildSpec{.argv = std::move(argv), .log = log_});
         }
         const auto enforced =
             commits_.await_last(std::chrono::milliseconds(500), std::chrono::seconds(60));
@@ -194,6 +203,7 @@ class Node {
     }
 
   private:
+    std::vector<std::string> options_;
     Cluster cluster_;
     lab::Claim claim_;
     lab::NetNs netns_;

@@ -2,6 +2,8 @@
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
+#include "nft/converge.hpp"
+#include "nft/netlink_kernel.hpp"
 #include "test/cli/cli.hpp"
 #include "test/support/netns.hpp"
 #include "test/support/skip.hpp"
@@ -176,6 +178,31 @@ TEST_CASE("cleanup removes what is ours and leaves what is not", "[cli]") {
     const auto json = test::json_of(run_podfence({"cleanup", "-o", "json"}));
     CHECK(json.at("removed").at(0).at("table").as_string() == "inet podfence");
     CHECK(test::run_shell("nft list ruleset") == before);
+}
+
+TEST_CASE("a table that an agent owns can be read, and changed when the agent is gone", "[cli]") {
+    PODFENCE_OWN_NETWORK();
+    auto owner = nft::NetlinkKernel::open(nft::Ownership::owned).value();
+    if (owner->makes() != nft::Hold::ours) {
+        PODFENCE_SKIP("the kernel knows no owners of tables (Linux 6.9)");
+    }
+    const test::TemporaryFile manifests(test::kShop);
+    REQUIRE(nft::converge(*owner, nft::Table{}).has_value());
+    CHECK(run_podfence({"dump", "--live"}).status == 0);
+    CHECK(run_podfence({"diff", "-f", manifests.path()}).status == 1);
+    for (const test::Arguments& change :
+         {test::Arguments{"cleanup", "--force"},
+          test::Arguments{"apply", "-f", manifests.path(), "--force"}}) {
+        const auto refused = run_podfence(change);
+        CHECK(refused.status == 3);
+        CHECK(contains(refused.err, "another process owns the table"));
+        CHECK(contains(refused.err, "stop it first"));
+    }
+    owner.reset();
+    CHECK(run_podfence({"apply", "-f", manifests.path()}).status == 0);
+    CHECK(run_podfence({"diff", "-f", manifests.path()}).status == 0);
+    CHECK(run_podfence({"cleanup"}).status == 0);
+    CHECK(run_podfence({"dump", "--live"}).status == 1);
 }
 
 TEST_CASE("cleanup also removes a netdev table of ours", "[cli]") {

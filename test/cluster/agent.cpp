@@ -49,11 +49,12 @@ Agent::Agent(const Lab& lab, std::size_t node, const std::string& kubeconfig,
 
 void Agent::start() {
     process_.reset();
-    process_.emplace(
-        node_.ns, ChildSpec{.argv = {program_, "agent", "--kubeconfig", kubeconfig_, "--node",
-                                     node_.name, "--metrics-address",
-                                     "[::]:" + std::to_string(kMetricsPort), "--socket", socket_},
-                            .log = log_});
+    std::vector<std::string> argv{
+        program_,   "agent",    "--kubeconfig",      kubeconfig_,
+        "--node",   node_.name, "--metrics-address", "[::]:" + std::to_string(kMetricsPort),
+        "--socket", socket_};
+    argv.insert(argv.end(), options_.begin(), options_.end());
+    process_.emplace(node_.ns, ChildSpec{.argv = std::move(argv), .log = log_});
 }
 
 int Agent::stop() {

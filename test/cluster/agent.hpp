@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "test/cluster/http.hpp"
@@ -33,6 +34,8 @@ class Agent {
     int stop();
     void use_program(const std::string& program) { program_ = program; }
     void use_kubeconfig(const std::string& file) { kubeconfig_ = file; }
+    /// Besides the usual ones, from the next start on.
+    void use_options(std::vector<std::string> options) { options_ = std::move(options); }
 
     /// Whether /readyz says so now; no answer is no.
     bool ready();
@@ -51,6 +54,7 @@ class Agent {
     const Host& node_;
     std::string program_;
     std::string kubeconfig_;
+    std::vector<std::string> options_{};
     std::string socket_;
     std::string log_;
     std::optional<Child> process_;

@@ -11,9 +11,9 @@ namespace {
 using nft::Errc;
 
 constexpr std::array kFaults{
-    Errc::not_permitted, Errc::not_supported, Errc::not_found, Errc::exists,  Errc::busy,
-    Errc::stale,         Errc::interrupted,   Errc::overrun,   Errc::too_big, Errc::no_memory,
-    Errc::full,          Errc::rejected,      Errc::malformed, Errc::io};
+    Errc::not_permitted, Errc::owned, Errc::not_supported, Errc::not_found, Errc::exists,
+    Errc::busy,          Errc::stale, Errc::interrupted,   Errc::overrun,   Errc::too_big,
+    Errc::no_memory,     Errc::full,  Errc::rejected,      Errc::malformed, Errc::io};
 
 }  // namespace
 
@@ -25,7 +25,7 @@ std::optional<nft::Error> ChaosKernel::fault() {
 
 nft::Result<nft::Snapshot> ChaosKernel::dump(const nft::TableId& table) {
     if (auto error = fault()) return *error;
-    return kernel_.dump(table);
+    return own_->dump(table);
 }
 
 nft::Result<std::size_t> ChaosKernel::commit(const nft::Batch& batch,
@@ -39,11 +39,20 @@ nft::Result<std::size_t> ChaosKernel::commit(const nft::Batch& batch,
     const auto error = fault();
     // An answer is lost on the way back: what was asked has happened.
     if (error && error->code != Errc::overrun) return *error;
-    auto done = kernel_.commit(batch, generation);
+    auto done = own_->commit(batch, generation);
     if (done) {
         ++commits_;
         if (on_commit_) on_commit_();
     }
+    if (error) return *error;
+    return done;
+}
+
+nft::Result<std::size_t> ChaosKernel::claim(const nft::TableId& table,
+                                            std::optional<std::uint32_t> generation) {
+    const auto error = fault();
+    if (error && error->code != Errc::overrun) return *error;
+    auto done = own_->claim(table, generation);
     if (error) return *error;
     return done;
 }

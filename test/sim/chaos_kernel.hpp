@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -13,11 +14,23 @@ namespace podfence::test {
 /// of commits that took effect, dumps that are disturbed, and content that it never takes.
 class ChaosKernel final : public nft::Kernel {
   public:
-    explicit ChaosKernel(Random& random) : random_(random) {}
+    /// The agent's port; `ownership` is how it makes tables.
+    ChaosKernel(Random& random, nft::Ownership ownership) : random_(random), ownership_(ownership) {
+        restart();
+    }
+
+    /// As when the agent ends, in whatever way, and another begins.
+    void restart() {
+        own_.reset();
+        own_ = std::make_unique<nft::FakeKernel>(bare_, ownership_);
+    }
 
     nft::Result<nft::Snapshot> dump(const nft::TableId& table) override;
     nft::Result<std::size_t> commit(const nft::Batch& batch,
                                     std::optional<std::uint32_t> generation) override;
+    nft::Result<std::size_t> claim(const nft::TableId& table,
+                                   std::optional<std::uint32_t> generation) override;
+    nft::Hold makes() const override { return own_->makes(); }
 
     /// Of the next calls so many in a hundred fail.
     void set_faults(unsigned percent) { fault_percent_ = percent; }
@@ -26,8 +39,8 @@ class ChaosKernel final : public nft::Kernel {
     /// Called after every commit that took effect.
     void on_commit(std::function<void()> then) { on_commit_ = std::move(then); }
 
-    /// Past all faults, for strangers and judges.
-    nft::FakeKernel& bare() { return kernel_; }
+    /// Past all faults, for strangers and judges: another port on the same ruleset.
+    nft::FakeKernel& bare() { return bare_; }
     std::size_t commits() const { return commits_; }
     std::size_t faults() const { return faults_; }
 
@@ -35,7 +48,9 @@ class ChaosKernel final : public nft::Kernel {
     std::optional<nft::Error> fault();
 
     Random& random_;
-    nft::FakeKernel kernel_;
+    nft::Ownership ownership_;
+    nft::FakeKernel bare_;
+    std::unique_ptr<nft::FakeKernel> own_;
     unsigned fault_percent_ = 0;
     std::string curse_;
     std::function<void()> on_commit_;

@@ -25,15 +25,16 @@ void live_through(std::uint64_t first_seed, std::size_t all_worlds) {
     }
     WARN("simulated " << total.events << " events, " << total.commits << " commits, "
                       << total.faults << " faults, " << total.tampered << " tamperings, "
-                      << total.returns << " returns, " << total.crashes << " crashes, "
-                      << total.refused << " refused policies, " << total.verdicts << " verdicts, "
-                      << total.quiet << " quiet points; seeds " << first_seed << ".."
-                      << first_seed + worlds - 1);
+                      << total.repelled << " repelled, " << total.returns << " returns, "
+                      << total.crashes << " crashes, " << total.refused << " refused policies, "
+                      << total.verdicts << " verdicts, " << total.quiet << " quiet points; seeds "
+                      << first_seed << ".." << first_seed + worlds - 1);
     // A generator that went blind is noticed.
     CHECK(total.events >= worlds * kEvents);
     CHECK(total.commits > worlds * kEvents / 5);
     CHECK(total.faults > worlds * kEvents / 200);
     CHECK(total.tampered > worlds * kEvents / 50);
+    CHECK(total.repelled > worlds * kEvents / 100);
     CHECK(total.crashes > worlds * 2);
     CHECK(total.returns > worlds);
     CHECK(total.refused > worlds);

@@ -31,6 +31,7 @@ void SimulationTally::operator+=(const SimulationTally& other) {
     commits += other.commits;
     faults += other.faults;
     tampered += other.tampered;
+    repelled += other.repelled;
     crashes += other.crashes;
     returns += other.returns;
     refused += other.refused;
@@ -43,7 +44,7 @@ World::World(std::uint64_t seed)
       generator_(seed),
       random_(generator_.random()),
       options_{.node = kNode},
-      kernel_(random_),
+      kernel_(random_, random_.percent(50) ? nft::Ownership::owned : nft::Ownership::shared),
       cluster_(generator_.cluster()) {
     if (random_.percent(50)) {  // A previous run's, or somebody's.
         nft::converge(kernel_.bare(), random_table(seed)).value();
@@ -55,6 +56,9 @@ World::World(std::uint64_t seed)
 
 /// An agent begins with nothing but what the kernel holds.
 void World::start() {
+    kernel_.restart();
+    // Between two agents anybody may change what the first left.
+    if (random_.percent(30)) change_table();
     const auto before = kernel_.bare().dump(options_.table).value();
     desired_ = std::make_unique<Desired>(options_);
     refused_.clear();
@@ -131,19 +135,28 @@ void World::cluster_event() {
     remember();
 }
 
-/// Somebody changes our table. We hear of it, or of something having been lost, or nothing at all
-/// until the next audit.
-void World::tamper() {
+/// Somebody changes our table, if he can.
+bool World::change_table() {
     const auto table = kernel_.bare().dump(options_.table).value().table;
-    if (!table) return;
-    ++tally_.tampered;
-    deleted_ = random_.percent(20) && !tampered_;
-    tampered_ = true;
-    if (deleted_) {
-        nft::remove(kernel_.bare(), options_.table).value();
-    } else {
-        nft::converge(kernel_.bare(), changed_table(random_.below(1U << 30U), *table)).value();
+    if (!table) return false;
+    const bool remove = random_.percent(20);
+    const auto done =
+        remove ? nft::remove(kernel_.bare(), options_.table)
+               : nft::converge(kernel_.bare(), changed_table(random_.below(1U << 30U), *table));
+    if (!done) {
+        if (done.error().code != nft::Errc::owned) fail("strange: " + to_string(done.error()));
+        ++tally_.repelled;
+        return false;
     }
+    ++tally_.tampered;
+    deleted_ = remove && !tampered_;
+    tampered_ = true;
+    return true;
+}
+
+/// We hear of it, or of something having been lost, or nothing at all until the next audit.
+void World::tamper() {
+    if (!change_table()) return;
     const std::size_t heard = random_.below(3);
     if (heard == 0) {
         if (random_.percent(50)) reconciler_->stirred();
@@ -205,7 +218,11 @@ void World::quieten() {
 void World::check_quiet() {
     ++tally_.quiet;
     const nft::Table want = compile_all(enforced(cluster_), options_).table;
-    const auto have = kernel_.bare().dump(options_.table).value().table;
+    const auto snapshot = kernel_.bare().dump(options_.table).value();
+    const auto& have = snapshot.table;
+    if (kernel_.makes() == nft::Hold::ours && snapshot.hold == nft::Hold::orphan) {
+        fail("nobody has claimed the table");
+    }
     if (!reconciler_->in_sync()) return fail("all is quiet and it does not say so");
     if (!(desired_->cluster() == cluster_)) return fail("it knows another cluster");
     if (!have) return fail("the kernel has no table");

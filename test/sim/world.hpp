@@ -18,6 +18,7 @@ struct SimulationTally {
     std::size_t commits = 0;   ///< That the kernel took.
     std::size_t faults = 0;    ///< Errors it gave.
     std::size_t tampered = 0;  ///< Changes by strangers.
+    std::size_t repelled = 0;  ///< That the kernel refused, since the agent owns the table.
     std::size_t crashes = 0;   ///< Restarts of the agent with the kernel as it was.
     std::size_t returns = 0;   ///< Commits after the table was deleted.
     std::size_t refused = 0;   ///< Policies that the kernel did not take.
@@ -46,6 +47,7 @@ class World final : public ReconcilerObserver {
     void start();
     void something_happens();
     void cluster_event();
+    bool change_table();
     void tamper();
     void curse();
     void let_time_pass(Clock::duration duration);

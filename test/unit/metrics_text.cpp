@@ -118,10 +118,11 @@ TEST_CASE("every family is described", "[metrics]") {
     for (const char* family :
          {"podfence_event_to_commit_seconds", "podfence_commit_seconds",
           "podfence_commit_operations", "podfence_objects", "podfence_sets", "podfence_elements",
-          "podfence_pods", "podfence_drift_repaired_total", "podfence_errors_total",
-          "podfence_api_restarts_total", "podfence_resyncs_total", "podfence_policies_in_trouble",
-          "podfence_synced", "podfence_last_commit_timestamp_seconds",
-          "process_resident_memory_bytes", "process_cpu_seconds_total", "podfence_build_info"}) {
+          "podfence_table_owned", "podfence_pods", "podfence_drift_repaired_total",
+          "podfence_errors_total", "podfence_api_restarts_total", "podfence_resyncs_total",
+          "podfence_policies_in_trouble", "podfence_synced",
+          "podfence_last_commit_timestamp_seconds", "process_resident_memory_bytes",
+          "process_cpu_seconds_total", "podfence_build_info"}) {
         CAPTURE(family);
         CHECK(text.find(std::string("# HELP ") + family + " ") != std::string::npos);
         CHECK(text.find(std::string("# TYPE ") + family + " ") != std::string::npos);

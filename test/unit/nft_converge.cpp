@@ -56,6 +56,12 @@ class Failing final : public Kernel {
         return inner_.commit(batch, generation);
     }
 
+    Result<std::size_t> claim(const TableId& table,
+                              std::optional<std::uint32_t> generation) override {
+        return inner_.claim(table, generation);
+    }
+    Hold makes() const override { return inner_.makes(); }
+
   private:
     static Error error(Errc code) { return {.code = code, .os_error = 0, .doing = "as told"}; }
 

@@ -27,6 +27,11 @@ class SlowKernel final : public nft::Kernel {
         if (done) commits.push_back(now);
         return done;
     }
+    nft::Result<std::size_t> claim(const nft::TableId& table,
+                                   std::optional<std::uint32_t> generation) override {
+        return kernel_.claim(table, generation);
+    }
+    nft::Hold makes() const override { return kernel_.makes(); }
 
     Clock::time_point now{};
     Clock::duration cost = 1ms;
@@ -38,7 +43,7 @@ class SlowKernel final : public nft::Kernel {
 
 struct Deaf final : ReconcilerObserver {
     void committed(const CommitReport& report) override { latencies.push_back(report.latency); }
-    void resynced(const ResyncReport& /*report*/) override {}
+    void resynced(const ResyncReport& report) override { last = report; }
     void failed(const nft::Error& error, Clock::duration /*retry_in*/) override {
         FAIL(to_string(error));
     }
@@ -46,6 +51,7 @@ struct Deaf final : ReconcilerObserver {
         FAIL(to_string(policy));
     }
     std::vector<Clock::duration> latencies{};
+    ResyncReport last{};
 };
 
 /// A policy with one peer pod that comes and goes.
@@ -158,6 +164,8 @@ TEST_CASE("pace: what denies is back before anything else is known of a table th
     CHECK(bench.kernel.commits.size() == 3);  // The table, what hangs in it, and the hook.
     bench.reconciler().disturbed(ResyncReason::drift);
     bench.pass(1s);
+    CHECK(bench.observer.last.reason == ResyncReason::drift);
+    CHECK(bench.observer.last.repaired.table_added);
     CHECK((bench.held() == bench.desired().table()));
 }
 

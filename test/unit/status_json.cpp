@@ -126,6 +126,7 @@ TEST_CASE("the JSON of the status is stable", "[status]") {
                          .problems = {.list = {{.field = "spec.ingress", .message = "\xff"}}}},
                         kPoliciesInTroubleMax);
     status.rules.log_group = 5;
+    status.table_shared_because = "of a test";
     const boost::json::value json = to_json(status);
     for (const char* member : {"version",
                                "node",
@@ -165,6 +166,8 @@ TEST_CASE("the JSON of the status is stable", "[status]") {
     CHECK(json.at("commits").at("last").at(0).at("latency_us") == 212);
     CHECK(json.at("drift").at("repaired_total") == 1);
     CHECK(json.at("drift").at("last").at(0).at("culprit").at("pid") == 7);
+    CHECK(json.at("table").at("owned") == false);
+    CHECK(json.at("table").at("shared_because") == "of a test");
     CHECK(json.at("rules").at("log_group") == 5);
     CHECK(json.at("rules").at("pod_to_node") == "allow");
     // What others wrote is made valid UTF-8, or nobody could read any of it.
