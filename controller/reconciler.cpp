@@ -46,7 +46,7 @@ void Reconciler::changed(Time received) {
 
 void Reconciler::stirred() {
     // Once only, so that who changes the table all the time is answered at the pace of repairs.
-    if (ever_synced_ && !gap_closed_) close_gap();
+    if (ever_synced_ && ++stirs_ == 1) close_gap();
 }
 
 void Reconciler::disturbed(ResyncReason reason) {
@@ -110,9 +110,9 @@ void Reconciler::spend(Time began, Time done) {
 /// A table that somebody deleted enforces nothing, and all of it takes the kernel long. So what
 /// denies comes first: the pods that policies isolate are closed until the rest is there again.
 void Reconciler::close_gap() {
-    gap_closed_ = true;
-    // Refused, at next to no cost, where there is a table, as most often there is. Whatever else is
-    // wrong shows in the comparison that follows.
+    // Refused where there is a table, as most often there is; that takes a grace period
+    // of RCU (__nf_tables_abort() in net/netfilter/nf_tables_api.c). Whatever else
+    // is wrong shows in the comparison that follows.
     if (!kernel_.commit({.table = table_, .ops = {nft::AddTable{}}}, std::nullopt)) return;
     remade_ = true;
     const nft::Table empty{.id = table_};
@@ -123,8 +123,9 @@ void Reconciler::close_gap() {
 void Reconciler::resync(Time now) {
     const ResyncReason reason = *resync_due_;
     const bool may_be_gone = reason == ResyncReason::drift || reason == ResyncReason::lost;
-    if (ever_synced_ && may_be_gone) close_gap();
-    gap_closed_ = false;
+    // After the first stir it was looked for; since then somebody may have deleted it again.
+    if (ever_synced_ && may_be_gone && stirs_ != 1) close_gap();
+    stirs_ = 0;
     desired_.take_changes();  // They are part of the whole, which is compared now.
     const auto converged = nft::converge(kernel_, desired_.table());
     const Time done = now_();

@@ -142,9 +142,8 @@ class Reconciler {
     bool listed_ = false;
     bool kernel_known_ = false;  ///< What it holds is what was committed, but for strangers.
     bool ever_synced_ = false;
-    bool remade_ = false;      ///< The table, to close a gap, and not reported yet.
-    bool gap_closed_ = false;  ///< Looked for, and closed if there was one, since the last resync
-                               ///< began.
+    bool remade_ = false;  ///< The table, to close a gap, and not reported yet.
+    int stirs_ = 0;        ///< Since the last comparison began.
     std::optional<ResyncReason> resync_due_{};
     std::optional<Time> changed_since_{};
     std::uint64_t revision_ = 0;

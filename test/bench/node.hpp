@@ -194,6 +194,15 @@ class Node {
         return *last;
     }
 
+    /// The end of the commits after which the kernel holds the mirror's table. Where the machine is
+    /// busy with other things there may be rests between them.
+    Clock::time_point await_mirror() {
+        while (true) {
+            const auto last = await_quiet();
+            if (must(kernel_->dump(kRules.table)).table == mirror_.table()) return last;
+        }
+    }
+
     /// The agent's desired table, computed here.
     Desired& mirror() { return mirror_; }
     /// Throws unless the kernel holds the mirror's table.
