@@ -172,7 +172,8 @@ class NetlinkKernel::Socket {
   private:
     /// Tries to make a table with an owner, in a batch that does not end: the kernel answers each
     /// message, and takes all back (nfnetlink_rcv_batch()). Flags that it does not know it refuses
-    /// (nf_tables_newtable()), whatever it thinks of the rest.
+    /// (nf_tables_newtable()), whatever it thinks of the rest. To take all back costs it a grace
+    /// period of RCU, some 10 ms.
     bool knows_owners() {
         const std::uint32_t sequence = netlink_.take_sequence(3);
         wire::encode_claim({.name = "podfence-probe"}, std::nullopt, sequence, buffer_);
