@@ -4,6 +4,7 @@
 #include <csignal>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <thread>
 
 #include <boost/json.hpp>
@@ -14,8 +15,7 @@
 #include "test/support/builders.hpp"
 #include "test/support/fake_agent.hpp"
 #include "test/support/http.hpp"
-#include "test/support/netns.hpp"
-#include "test/support/skip.hpp"
+#include "test/support/paths.hpp"
 
 using namespace podfence;
 using namespace std::chrono_literals;
@@ -26,7 +26,6 @@ namespace {
 namespace json = boost::json;
 using Clock = std::chrono::steady_clock;
 
-const char* const kPlugin = PODFENCE_BINARY "-cni";
 const char* const kPodArgs =
     "CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=new;K8S_POD_UID=u-1;"
     "K8S_POD_INFRA_CONTAINER_ID=c1";
@@ -49,7 +48,7 @@ struct Plugin {
     lab::Finished run_text(const std::string& command, const std::string& input) const {
         std::vector<std::string> environment{"CNI_COMMAND=" + command};
         environment.insert(environment.end(), variables.begin(), variables.end());
-        return lab::run_program({kPlugin}, input, environment);
+        return lab::run_program({test::cni_program()}, input, environment);
     }
     void set_socket(const std::string& path) { config["socket"] = path; }
 
@@ -117,12 +116,12 @@ struct Scripted {
 }  // namespace
 
 TEST_CASE("the plugin needs nothing of the node that runs it", "[cni]") {
-    const auto looked = lab::run_program({"ldd", kPlugin});
+    const auto looked = lab::run_program({"ldd", test::cni_program()});
 #ifdef __SANITIZE_ADDRESS__
     CHECK(looked.status == 0);  // The sanitizers need shared libraries.
 #else
     CHECK(contains(looked.out + looked.err, "not a dynamic executable"));
-    CHECK(std::filesystem::file_size(kPlugin) < 2'000'000);
+    CHECK(std::filesystem::file_size(test::cni_program()) < 2'000'000);
 #endif
 }
 

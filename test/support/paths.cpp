@@ -13,4 +13,8 @@ const char* podfence_program() {
     return PODFENCE_BINARY;
 }
 
+std::string cni_program() {
+    return std::string(PODFENCE_BINARY) + "-cni";
+}
+
 }  // namespace podfence::test

@@ -8,5 +8,7 @@ namespace podfence::test {
 std::string in_source_tree(const std::string& path);
 /// The podfence that was built with the tests, absolute.
 const char* podfence_program();
+/// The CNI plugin beside it.
+std::string cni_program();
 
 }  // namespace podfence::test
