@@ -104,6 +104,7 @@ void add_explain(CommandLine& line);
 void add_matrix(CommandLine& line);
 void add_status(CommandLine& line);
 void add_cleanup(CommandLine& line);
+void add_cni(CommandLine& line);
 void add_version(CommandLine& line);
 void add_names(CommandLine& line);
 void add_completion(CommandLine& line);

@@ -21,6 +21,7 @@ Exit run(int argc, char** argv, Terminal& terminal) {
     add_matrix(line);
     add_status(line);
     add_cleanup(line);
+    add_cni(line);
     add_version(line);
     add_names(line);
     add_completion(line);

@@ -77,7 +77,7 @@ int main() {
     if (environment.command.empty()) {
         (void)std::fputs(
             "podfence-cni: a CNI plugin for the end of a node's chain, run by its container "
-            "runtime\n",
+            "runtime.\nSee 'podfence cni --help' on how it is installed.\n",
             stderr);
     }
     if (!is_command(environment.command)) {

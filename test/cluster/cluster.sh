@@ -80,7 +80,7 @@ in_trial() { k -n podfence-trial "$@"; }
 # make_trial_images FOLDER: podfence.tar and podfence-trial.tar, from the release build.
 make_trial_images() {
     local folder=$1
-    build_release podfence podfence_probe || exit 1
+    build_release podfence podfence-cni podfence_probe || exit 1
     mkdir -p "$folder"
     rm -rf "$folder/podfence-trial"
     "$root/manifests/image" -o "$folder/podfence.tar"
