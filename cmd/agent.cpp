@@ -23,6 +23,8 @@ struct AgentCommand {
     std::vector<std::string> paths{};
     AccessOptions access{};
     RulesetOptions rules{};
+    std::string anti_spoof = "enforce";
+    std::vector<std::string> extra_addresses{};
     std::string socket{};
     std::string metrics_address = kMetricsAddress;
     std::string table_owner = "auto";
@@ -61,6 +63,17 @@ Exit refuse_to_listen(Terminal& terminal, const ListenError& error) {
     return Exit::failure;
 }
 
+AntiSpoofOptions anti_spoof_options(const AgentCommand& command) {
+    AntiSpoofOptions options{.log_group = command.rules.log_group};
+    options.mode = command.anti_spoof == "off"     ? AntiSpoofMode::off
+                   : command.anti_spoof == "audit" ? AntiSpoofMode::audit
+                                                   : AntiSpoofMode::enforce;
+    for (const std::string& text : command.extra_addresses) {
+        options.extra.push_back(*nft::Prefix::parse(text));  // They were looked at when parsed.
+    }
+    return options;
+}
+
 Exit run_agent(Terminal& terminal, const AgentCommand& command) {
     const CompileOptions rules = compile_options(command.rules, Input{});
     auto source = source_of(terminal, command, rules.node);
@@ -78,6 +91,7 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command) {
     Log log({.format = *parse_log_format(command.log_format),
              .level = *parse_log_level(command.log_level)});
     Agent agent({.rules = rules,
+                 .anti_spoof = anti_spoof_options(command),
                  .version = kVersion,
                  .socket_path = command.socket,
                  .metrics_address = command.metrics_address,
@@ -90,6 +104,9 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command) {
     }
     if (const auto listening = agent.listen(); !listening) {
         return refuse_to_listen(terminal, listening.error());
+    }
+    if (const auto guarded = agent.guard_interfaces(); !guarded) {
+        return report(terminal, guarded.error());
     }
     for (const std::string& text : bridge_warnings()) {
         log.warning("pods of one bridge may not be judged", {{"problem", text}});
@@ -145,6 +162,26 @@ void add_agent(CommandLine& line) {
                      ->capture_default_str()
                      ->group("Rules"),
                  {"auto", "off"});
+    line.choices(command
+                     ->add_option("--anti-spoof", options->anti_spoof,
+                                  "Whether a pod's interface lets in only what comes from the "
+                                  "pod's own addresses; audit: counts and lets in")
+                     ->capture_default_str()
+                     ->group("Rules"),
+                 {"off", "audit", "enforce"});
+    command
+        ->add_option("--pod-extra-addresses", options->extra_addresses,
+                     "Addresses that every pod may use beside its own: of virtual machines, CARP, "
+                     "gateways")
+        ->delimiter(',')
+        ->check([](const std::string& text) {
+            return nft::Prefix::parse(text) ? ""
+                                            : "'" + text +
+                                                  "' is no block of addresses, like "
+                                                  "192.0.2.0/24 or 2001:db8::/64";
+        })
+        ->type_name("CIDR,...")
+        ->group("Rules");
     add_socket_option(line, *command, options->socket);
     command
         ->add_option("--metrics-address", options->metrics_address,

@@ -33,6 +33,7 @@ struct Dumped {
     nft::Table table{};
     std::map<std::string, ChainOrigin> origins{};
     std::map<std::string, std::size_t> left_out{};
+    std::optional<nft::Table> interfaces{};  ///< The kernel's other table, where there is one.
     std::optional<Input> input{};
 };
 
@@ -95,7 +96,9 @@ Outcome<Dumped> read_live(Terminal& terminal) {
         terminal.hint("'podfence apply -f PATH...' enforces");
         return Exit::finding;
     }
-    return Dumped{.table = std::move(**live)};
+    auto interfaces = dump_live(terminal, **kernel, {.family = nft::TableFamily::netdev});
+    if (!interfaces) return interfaces.error();
+    return Dumped{.table = std::move(**live), .interfaces = std::move(*interfaces)};
 }
 
 Outcome<Dumped> read(Terminal& terminal, const DumpOptions& options) {
@@ -158,7 +161,10 @@ Exit run_dump(Terminal& terminal, const DumpOptions& options) {
     if (!options.pod.empty()) {
         const auto addresses = pod_addresses(terminal, *dumped, options.pod);
         if (!addresses) return addresses.error();
-        if (!has_entries(dumped->table, *addresses)) {
+        if (dumped->interfaces) {
+            dumped->interfaces = slice_interfaces(*std::move(dumped->interfaces), options.pod);
+        }
+        if (!has_entries(dumped->table, *addresses) && !dumped->interfaces) {
             terminal.error("no rules for pod " + printable(options.pod) + ": " +
                            reason_for_none(*dumped, options));
             return Exit::finding;
@@ -171,6 +177,7 @@ Exit run_dump(Terminal& terminal, const DumpOptions& options) {
     switch (options.output.format) {
         case Format::json:
             print_json(terminal.out, dumped->table, dumped->origins, dumped->left_out,
+                       dumped->interfaces ? &*dumped->interfaces : nullptr,
                        dumped->input ? &*dumped->input : nullptr);
             break;
         case Format::nft:
@@ -178,6 +185,7 @@ Exit run_dump(Terminal& terminal, const DumpOptions& options) {
             break;
         case Format::text:
             print_text(terminal.out, *dumped);
+            if (dumped->interfaces) terminal.out.write("\n" + nft::to_text(*dumped->interfaces));
             break;
     }
     return dumped->input ? dumped->input->status() : Exit::fine;
@@ -195,7 +203,9 @@ void add_dump(CommandLine& line) {
              "this node or, with --live, those that "
              "the kernel holds now, annotated with the policies that each chain comes from. With "
              "--pod only the way of that pod's packets is shown: the hooks, the pod's entries in "
-             "their maps, and the chains and sets these lead to.",
+             "their maps, and the chains and sets these lead to. With --live this includes the "
+             "pod's interface of the node and what proves its source addresses there; but for "
+             "-o nft, as nft 1.0.6 cannot read all of that.",
          .examples = {{"everything that the kernel enforces here", "podfence dump --live"},
                       {"one pod's rules and the policies behind each",
                        "podfence dump -f manifests/ --pod shop/db"},

@@ -20,6 +20,10 @@ const char* name_of(nft::FieldType type) {
             return "inet_service";
         case nft::FieldType::icmpv6_type:
             return "icmpv6_type";
+        case nft::FieldType::iface_index:
+            return "iface_index";
+        case nft::FieldType::ether_type:
+            return "ether_type";
     }
     return "";
 }
@@ -36,6 +40,8 @@ const char* name_of(nft::Hook hook) {
             return "output";
         case nft::Hook::postrouting:
             return "postrouting";
+        case nft::Hook::ingress:
+            return "ingress";
     }
     return "";
 }
@@ -55,6 +61,7 @@ boost::json::value chain_json(const nft::Chain& chain, const ChainOrigin* origin
         json["base"] = {{"hook", name_of(chain.base->hook)},
                         {"priority", chain.base->priority},
                         {"policy", chain.base->policy_accept ? "accept" : "drop"}};
+        if (!chain.base->device.empty()) json["base"].as_object()["device"] = chain.base->device;
     }
     json["comment"] = chain.comment;
     if (origin != nullptr) {
@@ -81,11 +88,9 @@ std::size_t count_in(const std::map<std::string, std::size_t>& counts, const std
     return found == counts.end() ? 0 : found->second;
 }
 
-}  // namespace
-
-void print_json(Output& out, const nft::Table& table,
-                const std::map<std::string, ChainOrigin>& origins,
-                const std::map<std::string, std::size_t>& left_out, const Input* input) {
+boost::json::object table_json(const nft::Table& table,
+                               const std::map<std::string, ChainOrigin>& origins,
+                               const std::map<std::string, std::size_t>& left_out) {
     boost::json::object sets;
     for (const auto& [name, set] : table.sets) {
         boost::json::object json = spec_json(set.spec);
@@ -110,15 +115,24 @@ void print_json(Output& out, const nft::Table& table,
         json["left_out"] = count_in(left_out, name);
         maps[name] = std::move(json);
     }
-    boost::json::object json{
-        {"table",
-         {{"family", table.id.family == nft::TableFamily::inet ? "inet" : "netdev"},
-          {"name", table.id.name},
-          {"dormant", (table.flags & 1U) != 0}}},
-        {"chains", chains_json(table, origins)},
-        {"maps", std::move(maps)},
-        {"sets", std::move(sets)},
-        {"foreign", to_json(table.foreign)}};
+    return {{"table",
+             {{"family", table.id.family == nft::TableFamily::inet ? "inet" : "netdev"},
+              {"name", table.id.name},
+              {"dormant", (table.flags & 1U) != 0}}},
+            {"chains", chains_json(table, origins)},
+            {"maps", std::move(maps)},
+            {"sets", std::move(sets)},
+            {"foreign", to_json(table.foreign)}};
+}
+
+}  // namespace
+
+void print_json(Output& out, const nft::Table& table,
+                const std::map<std::string, ChainOrigin>& origins,
+                const std::map<std::string, std::size_t>& left_out, const nft::Table* interfaces,
+                const Input* input) {
+    boost::json::object json = table_json(table, origins, left_out);
+    if (interfaces != nullptr) json["interfaces"] = table_json(*interfaces, {}, {});
     if (input != nullptr) {
         json["problems"] = to_json(input->loaded.problems);
         json["warnings"] = to_json(input->warnings);

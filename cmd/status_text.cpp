@@ -228,6 +228,31 @@ void print_pods(Output& out, const View& status) {
     print_more(out, std::min(unenforced.size(), kListedMax), total);
 }
 
+/// Whose source addresses are proved at their interfaces.
+void print_anti_spoof(Output& out, const View& status) {
+    const View anti = status["anti_spoof"];
+    if (anti.is_null()) return;  // An agent that does not know of it yet.
+    if (anti["mode"].text() == "off") return line(out, "anti-spoof", "off", Tone::warn);
+    const std::size_t proved =
+        anti["interfaces"].items().size() + anti["interfaces_left_out"].count();
+    const std::string refused =
+        with_thousands(anti["refused_packets"].count()) +
+        (anti["mode"].text() == "audit" ? " packets would be refused" : " packets refused");
+    line(out, "anti-spoof",
+         anti["mode"].text() + ", " + count_of(proved, "interface") + ", " + refused);
+    if (!anti["error"].is_null()) line(out, "", anti["error"].text(), Tone::bad);
+    const auto unproved = anti["unproved"].items();
+    const std::size_t total = unproved.size() + anti["unproved_left_out"].count();
+    if (total == 0) return;
+    line(out, "", count_of(total, "pod") + " whose sources are not proved:", Tone::warn);
+    for (std::size_t i = 0; i < std::min(unproved.size(), kListedMax); ++i) {
+        const View& pod = unproved[i];
+        line(out, "",
+             "  " + pod["namespace"].text() + "/" + pod["name"].text() + ": " + pod["text"].text());
+    }
+    print_more(out, std::min(unproved.size(), kListedMax), total);
+}
+
 }  // namespace
 
 std::string text_of_seconds(std::int64_t seconds) {
@@ -307,6 +332,7 @@ void print_status(Output& out, const json::value& value) {
              std::to_string(status["rss_bytes"].count() >> 20U) + " MiB");
     print_sources(out, status);
     print_pods(out, status);
+    print_anti_spoof(out, status);
     line(out, "kernel",
          count_of(status["table"]["chains"].count(), "chain") + ", " +
              count_of(status["table"]["sets"].count(), "set") + ", " +

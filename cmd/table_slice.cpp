@@ -4,6 +4,8 @@
 #include <deque>
 #include <set>
 
+#include "controller/anti_spoof.hpp"
+
 namespace podfence::cmd {
 
 namespace {
@@ -162,6 +164,28 @@ std::vector<nft::Address> addresses_of(const nft::Table& table, const std::strin
         }
     }
     return {found.begin(), found.end()};
+}
+
+std::optional<nft::Table> slice_interfaces(nft::Table table, const std::string& pod) {
+    const std::string comment = pod.substr(0, nft::kCommentBytesMax);
+    std::set<std::uint32_t> links;
+    std::erase_if(table.chains, [&](const auto& entry) {
+        const auto& [name, chain] = entry;
+        if (!chain.base) return false;
+        const bool ours =
+            std::ranges::find(chain.rules, comment, &nft::Rule::comment) != chain.rules.end();
+        if (const auto link = link_of_hook_chain(name); ours && link) links.insert(*link);
+        return !ours;
+    });
+    if (links.empty()) return std::nullopt;
+    for (auto& [name, set] : table.sets) {
+        if (set.spec.key.front() != nft::FieldType::iface_index) continue;
+        std::erase_if(set.elements, [&](const nft::Element& element) {
+            const auto fields = nft::split_key(set.spec.key, element.first);
+            return !links.contains(std::get<std::uint32_t>(fields.front()));
+        });
+    }
+    return table;
 }
 
 std::map<std::string, std::size_t> shorten(nft::Table& table, std::size_t elements_max) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,10 @@ bool has_entries(const nft::Table& table, const std::vector<nft::Address>& addre
 /// The addresses of the entries whose comment names the pod, in the dispatch maps of a table that
 /// was read from the kernel. Empty: nothing isolates the pod, or it is not on this node.
 std::vector<nft::Address> addresses_of(const nft::Table& table, const std::string& pod);
+
+/// The part of the table `netdev podfence` that is about this pod: the chains of its interfaces, of
+/// the sets by interface what is theirs, and what they lead to. nullopt: it has no interface there.
+std::optional<nft::Table> slice_interfaces(nft::Table table, const std::string& pod);
 
 /// Cuts sets and maps to `elements_max`; gives the number of elements left out, by name.
 std::map<std::string, std::size_t> shorten(nft::Table& table, std::size_t elements_max);

@@ -24,6 +24,7 @@ std::chrono::microseconds in_us(Clock::duration duration) {
 
 Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& monitor, Log& log)
     : options_(std::move(options)),
+      kernel_(kernel),
       monitor_(monitor),
       log_(log),
       io_(1),
@@ -56,6 +57,18 @@ Sourced<void> Agent::follow(const MakeSource& make_source) {
     return {};
 }
 
+nft::Result<void> Agent::guard_interfaces() {
+    if (options_.anti_spoof.mode == AntiSpoofMode::off) {
+        const auto removed = nft::remove(kernel_, options_.anti_spoof.table);
+        return removed ? nft::Result<void>() : removed.error();
+    }
+    auto guard = SpoofGuard::open(io_, {.node = options_.rules.node, .rules = options_.anti_spoof},
+                                  cluster(), kernel_, log_);
+    if (!guard) return guard.error();
+    guard_ = *std::move(guard);
+    return {};
+}
+
 ListenResult<void> Agent::listen() {
     if (auto local = api_.listen_unix(options_.socket_path); !local) return local;
     if (!options_.metrics_address.empty()) return api_.listen_tcp(options_.metrics_address);
@@ -84,6 +97,7 @@ void Agent::watch_signals() {
         log_.info("stopping", {{"signal", signal}});
         options_.service.tell("STOPPING=1\nSTATUS=the rules stay in the kernel");
         source_->stop();
+        if (guard_) guard_->stop();
         api_.stop();
         timer_.cancel();
         notices_.cancel();
@@ -107,8 +121,10 @@ void Agent::put(Object object, std::vector<Problem> problems) {
             log_.warning("an object is in error", {{"problem", to_string(problem)}});
         }
     }
+    const auto pod = kind_of(object) == Kind::pod ? std::optional(name_of(object)) : std::nullopt;
     std::visit([this](auto&& value) { desired_.put(std::forward<decltype(value)>(value)); },
                std::move(object));
+    if (pod && guard_) guard_->pod_changed(*pod);
     changed();
 }
 
@@ -131,6 +147,7 @@ void Agent::remove(Kind kind, const ObjectName& name) {
     switch (kind) {
         case Kind::pod:
             desired_.remove_pod(name);
+            if (guard_) guard_->pod_changed(name);
             break;
         case Kind::ns:
             desired_.remove_namespace(name.name);
@@ -148,6 +165,7 @@ void Agent::remove(Kind kind, const ObjectName& name) {
 void Agent::listed(Kind kind) {
     listed_[index_of(kind)] = true;
     log_.info("listed", {{"kind", resource_name(kind)}});
+    if (guard_ && listed_[index_of(Kind::pod)]) guard_->listed();
     if (std::ranges::all_of(listed_, [](bool one) { return one; })) reconciler_.listed();
     schedule();
 }
@@ -385,6 +403,7 @@ AgentStatus Agent::status() const {
     for (const auto& problem : input_problems_) status.input.add(problem, kInputProblemsMax);
     const Cluster& cluster = desired_.cluster();
     status.pods = survey_pods(cluster, desired_.own_pods());
+    if (guard_) status.anti_spoof = guard_->status();
     status.pods_known = cluster.pods().size();
     status.namespaces_known = cluster.namespaces().size();
     status.policies_known = cluster.policies().size();

@@ -16,6 +16,7 @@
 #include "controller/agent_view.hpp"
 #include "controller/attached_pods.hpp"
 #include "controller/cni_api.hpp"
+#include "controller/desired.hpp"
 #include "controller/local_api.hpp"
 #include "controller/log_timer.hpp"
 #include "controller/metrics.hpp"
@@ -23,6 +24,7 @@
 #include "controller/service_manager.hpp"
 #include "controller/source.hpp"
 #include "controller/table_hold.hpp"
+#include "controller/spoof_guard.hpp"
 #include "nft/monitor.hpp"
 #include "nft/netlink_kernel.hpp"
 
@@ -31,6 +33,7 @@ namespace podfence {
 /// Where the agent hears from, and where it is heard.
 struct AgentOptions {
     CompileOptions rules{};
+    AntiSpoofOptions anti_spoof{};
     std::string version{};
     std::string socket_path{};      ///< Of the local API.
     std::string metrics_address{};  ///< "ADDRESS:PORT"; empty: no metrics and probes by TCP.
@@ -53,6 +56,9 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     /// What to hear from; once, before run(). Errors: the source's own.
     Sourced<void> follow(const MakeSource& make_source);
 
+    /// Starts to prove the sources of pods at their interfaces; with anti-spoof off, takes away
+    /// what another run left of that. Once, before run().
+    nft::Result<void> guard_interfaces();
     /// Takes the local API's address: only one agent of a node gets it. Nothing else has happened
     /// before.
     ListenResult<void> listen();
@@ -93,6 +99,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     AgentState state() const;
 
     AgentOptions options_;
+    nft::NetlinkKernel& kernel_;
     nft::Monitor& monitor_;
     Log& log_;
     boost::asio::io_context io_;
@@ -104,6 +111,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     LocalApi api_;
     AttachedPods attached_;  ///< Between the source and us.
     CniApi cni_;
+    std::unique_ptr<SpoofGuard> guard_;  ///< Null: anti-spoof is off.
     std::unique_ptr<Source> source_;
     boost::asio::steady_timer timer_;
     boost::asio::steady_timer watchdog_;

@@ -10,6 +10,7 @@
 #include "controller/live_classes.hpp"
 #include "controller/live_dispatch.hpp"
 #include "controller/local_pod.hpp"
+#include "controller/wanted.hpp"
 #include "nft/batch.hpp"
 #include "nft/ruleset.hpp"
 
@@ -19,14 +20,9 @@ namespace podfence {
 /// it is what `compile_all` makes of the cluster, but for policies that were refused. Work grows
 /// with what an event changes and not with the cluster: a pod of another node costs an element of
 /// each set that it belongs to.
-class Desired {
+class Desired final : public Wanted {
   public:
     explicit Desired(CompileOptions options);
-    Desired(const Desired&) = delete;
-    Desired& operator=(const Desired&) = delete;
-    Desired(Desired&&) = delete;
-    Desired& operator=(Desired&&) = delete;
-    ~Desired() = default;
 
     void put(Pod pod);
     void put(Namespace ns);
@@ -36,19 +32,15 @@ class Desired {
     void remove_policy(const ObjectName& name);
     /// The kernel rejects what this policy compiles to: its pods stay isolated in the directions
     /// it names, and it allows nothing, until it is put again. No such policy: nothing happens.
-    void refuse(const ObjectName& policy);
+    void refuse(const ObjectName& policy) override;
 
     const Cluster& cluster() const { return cluster_; }
 
-    /// The operations, unordered and minimal, that lead from the table at the last call to the one
-    /// now: what came and went in between is not among them. The first call makes the table.
-    std::vector<nft::Op> take_changes();
-    /// The policies that this chain, map or set of the table comes from; none: it is there for all.
-    std::set<ObjectName> policies_behind(const std::string& object) const {
+    std::vector<nft::Op> take_changes() override;
+    std::set<ObjectName> policies_behind(const std::string& object) const override {
         return classes_.policies_behind(object);
     }
-    /// All of it as it is now, whether told by take_changes() or not.
-    nft::Table table();
+    nft::Table table() override;
     /// How large the table was when take_changes() or table() was called last, but for elements of
     /// pods that came or went since. Not in proportion to anything.
     nft::TableCounts counts() const;
@@ -56,7 +48,7 @@ class Desired {
     const std::set<ObjectName>& own_pods() const { return own_pods_; }
     /// The part of it that denies: isolated pods are told from others, and nothing is allowed for
     /// them but what no policy can forbid. Small, and quick to commit.
-    nft::Table closed_table();
+    nft::Table closed_table() override;
 
   private:
     /// What a local pod has in the table.

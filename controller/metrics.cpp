@@ -126,6 +126,16 @@ struct Metrics::Families {
     prometheus::Gauge& pods_isolated = pods.Add({{"state", "isolated"}});
     prometheus::Gauge& in_trouble =
         gauge(registry, "podfence_policies_in_trouble", "Policies not enforced as written.");
+    prometheus::Gauge& interfaces =
+        gauge(registry, "podfence_proved_interfaces",
+              "Interfaces of pods at which source addresses are proved.");
+    prometheus::Gauge& unproved =
+        gauge(registry, "podfence_unproved_pods", "Pods whose source addresses cannot be proved.");
+    prometheus::Counter& refused = prometheus::BuildCounter()
+                                       .Name("podfence_spoofed_packets_total")
+                                       .Help("Packets that came from no address of their pod.")
+                                       .Register(registry)
+                                       .Add({});
     prometheus::Gauge& synced = gauge(
         registry, "podfence_synced", "1 while the kernel enforces what the cluster wants, else 0.");
     prometheus::Gauge& last_commit =
@@ -179,6 +189,11 @@ std::string Metrics::text(const AgentStatus& status) {
     set(f.pods_isolated, status.pods.isolated);
     set(f.in_trouble, status.policies.total());
     set(f.resident, status.rss_bytes);
+    const AntiSpoofStatus guard = status.anti_spoof.value_or(AntiSpoofStatus{});
+    set(f.interfaces, guard.interfaces.total());
+    set(f.unproved, guard.unproved.total());
+    const auto refused = static_cast<double>(guard.refused);
+    if (refused > f.refused.Value()) f.refused.Increment(refused - f.refused.Value());
     f.synced.Set(status.in_sync() ? 1 : 0);
     const double cpu = cpu_seconds();
     if (cpu > f.cpu.Value()) f.cpu.Increment(cpu - f.cpu.Value());

@@ -22,7 +22,7 @@ std::string_view to_string(ResyncReason reason) {
     return "unknown";
 }
 
-Reconciler::Reconciler(Desired& desired, nft::TableId table, nft::Kernel& kernel,
+Reconciler::Reconciler(Wanted& desired, nft::TableId table, nft::Kernel& kernel,
                        ReconcilerObserver& observer, std::function<Time()> now, Limits limits)
     : desired_(desired),
       table_(std::move(table)),

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "controller/desired.hpp"
+#include "controller/wanted.hpp"
 #include "nft/converge.hpp"
 #include "nft/kernel.hpp"
 
@@ -90,13 +90,13 @@ class Reconciler {
     };
 
     /// Nothing is owned; everything must outlive the reconciler.
-    Reconciler(Desired& desired, nft::TableId table, nft::Kernel& kernel,
+    Reconciler(Wanted& desired, nft::TableId table, nft::Kernel& kernel,
                ReconcilerObserver& observer, std::function<Time()> now, Limits limits);
 
     /// Every kind has been listed: before that nothing is written, and what a previous run left
     /// goes on being enforced.
     void listed();
-    /// Desired was given something that was received at `received`.
+    /// What is wanted is another by something that was received at `received`.
     void changed(Time received);
     /// Somebody else is known to have changed our table, and no more yet. Should it be gone, what
     /// denies is put back at once. To be followed by `disturbed` when all is known.
@@ -132,7 +132,7 @@ class Reconciler {
     /// A change need not wait for a comparison that has to wait, unless that failed.
     bool may_commit() const { return changed_since_ && kernel_known_; }
 
-    Desired& desired_;
+    Wanted& desired_;
     nft::TableId table_;
     nft::Kernel& kernel_;
     ReconcilerObserver& observer_;

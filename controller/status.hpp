@@ -113,6 +113,27 @@ struct PodSurvey {
     Bounded<PodTrouble> unenforced{};
 };
 
+/// A pod's interface of the node, and what it may not say.
+struct PodLinkStatus {
+    ObjectName pod;
+    std::string interface {};
+    std::uint32_t index = 0;
+    std::string evidence{};  ///< "cni", "route", "peer", "learned": how it is known.
+    std::vector<Address> addresses{};
+    std::uint64_t refused = 0;  ///< Packets dropped, or in an audit let through, so far.
+};
+
+/// How sources are proved (controller/spoof_guard.hpp).
+struct AntiSpoofStatus {
+    std::string mode{};  ///< "audit", "enforce"
+    bool in_sync = false;
+    Bounded<PodLinkStatus> interfaces{};
+    std::uint64_t refused = 0;       ///< Since the start, as far as somebody looked.
+    Bounded<PodTrouble> unproved{};  ///< Pods whose sources cannot be proved, and why.
+    std::uint64_t repairs = 0;       ///< Times that somebody else had changed the table.
+    std::string error{};             ///< Why it is not in sync; empty: nothing is wrong.
+};
+
 /// Things that happened since the start. The lists hold the last ones, newest last.
 struct AgentHistory {
     static constexpr std::size_t kKept = 16;
@@ -148,6 +169,7 @@ struct AgentStatus {
     Bounded<Problem>
         input{};  ///< What is wrong with the input as such: a file that cannot be read.
     PodSurvey pods{};
+    std::optional<AntiSpoofStatus> anti_spoof{};  ///< nullopt: it is off.
     std::size_t pods_known = 0, namespaces_known = 0, policies_known = 0;
     nft::TableCounts table{};  ///< Of the last ruleset that was wanted; nothing before the first.
     bool table_owned = false;  ///< Nobody else can change it.
@@ -165,6 +187,7 @@ inline constexpr std::size_t kPoliciesInTroubleMax = 100;
 inline constexpr std::size_t kProblemsPerPolicyMax = 8;
 inline constexpr std::size_t kInputProblemsMax = 20;
 inline constexpr std::size_t kPodsInTroubleMax = 200;
+inline constexpr std::size_t kPodLinksMax = 1000;
 
 /// The JSON of /v1/status. Members are only ever added. Times are RFC 3339, durations are integers
 /// whose unit ends the name.

@@ -121,6 +121,31 @@ json::object pod_json(const PodTrouble& trouble) {
             {"text", trouble.text}};
 }
 
+json::object link_json(const PodLinkStatus& link) {
+    json::array addresses;
+    for (const Address& address : link.addresses) addresses.emplace_back(to_string(address));
+    return {{"namespace", link.pod.ns},
+            {"name", link.pod.name},
+            {"interface", text_of(link.interface)},
+            {"index", link.index},
+            {"known_by", link.evidence},
+            {"addresses", std::move(addresses)},
+            {"refused_packets", link.refused}};
+}
+
+json::object anti_spoof_json(const std::optional<AntiSpoofStatus>& status) {
+    if (!status) return {{"mode", "off"}};
+    json::object object{
+        {"mode", status->mode},
+        {"in_sync", status->in_sync},
+        {"refused_packets", status->refused},
+        {"repaired_total", status->repairs},
+        {"error", status->error.empty() ? json::value() : json::value(text_of(status->error))}};
+    put_list(object, "interfaces", status->interfaces, link_json);
+    put_list(object, "unproved", status->unproved, pod_json);
+    return object;
+}
+
 json::object rules_json(const CompileOptions& rules) {
     json::value group;
     if (rules.log_group) group = *rules.log_group;
@@ -160,6 +185,7 @@ json::object to_json(const AgentStatus& status) {
     json::object pods{{"local", status.pods.local}, {"isolated", status.pods.isolated}};
     put_list(pods, "unenforced", status.pods.unenforced, pod_json);
     object["pods"] = std::move(pods);
+    object["anti_spoof"] = anti_spoof_json(status.anti_spoof);
     object["objects"] = {{"pods", status.pods_known},
                          {"namespaces", status.namespaces_known},
                          {"networkpolicies", status.policies_known}};

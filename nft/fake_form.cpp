@@ -13,6 +13,13 @@ bool is_name(const std::string& name) {
     return !name.empty() && name.size() <= kNameBytesMax && name.find('\0') == std::string::npos;
 }
 
+/// IFNAMSIZ of the kernel counts the terminating zero.
+constexpr std::size_t kDeviceBytesMax = 15;
+
+bool is_device(const std::string& name) {
+    return !name.empty() && name.size() <= kDeviceBytesMax && name.find('\0') == std::string::npos;
+}
+
 bool is_comment(const std::string& comment) {
     return comment.size() <= kCommentBytesMax;
 }
@@ -31,6 +38,8 @@ struct WellFormedStatement {
 };
 
 struct WellFormed {
+    TableFamily family;
+
     bool operator()(const AddTable& /*op*/) const { return true; }
     bool operator()(const DeleteTable& /*op*/) const { return true; }
     bool operator()(const AddSet& op) const { return set(op.name, op.spec); }
@@ -42,7 +51,9 @@ struct WellFormed {
     }
     bool operator()(const AddEntries& op) const { return entries(op.map, op.spec, op.entries); }
     bool operator()(const DeleteEntries& op) const { return entries(op.map, op.spec, op.entries); }
-    bool operator()(const AddChain& op) const { return is_name(op.name) && is_comment(op.comment); }
+    bool operator()(const AddChain& op) const {
+        return is_name(op.name) && is_comment(op.comment) && (!op.base || hook(*op.base));
+    }
     bool operator()(const FlushChain& op) const { return is_name(op.name); }
     bool operator()(const DeleteChain& op) const { return is_name(op.name); }
     bool operator()(const AddRules& op) const {
@@ -55,6 +66,10 @@ struct WellFormed {
     }
 
   private:
+    bool hook(const BaseChain& base) const {
+        const bool ingress = base.hook == Hook::ingress;
+        return ingress == (family == TableFamily::netdev) && ingress == is_device(base.device);
+    }
     static bool set(const std::string& name, const SetSpec& spec) {
         return is_name(name) && !spec.key.empty() && key_bytes(spec) <= Key::kBytesMax &&
                is_comment(spec.comment);
@@ -81,7 +96,7 @@ struct WellFormed {
 }  // namespace
 
 bool is_well_formed(const TableId& table, const Op& op) {
-    return is_name(table.name) && std::visit(WellFormed{}, op);
+    return is_name(table.name) && std::visit(WellFormed{table.family}, op);
 }
 
 std::size_t key_bytes(const SetSpec& spec) {

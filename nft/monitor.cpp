@@ -44,7 +44,9 @@ void Monitor::take(wire::Bytes datagram, Notices& notices) {
         if (const auto end = wire::generation_notice(*message)) {
             if (touched_) notices.foreign.push_back({.pid = end->pid, .process = end->process});
             touched_ = false;
-        } else if (message->header.nlmsg_pid != own_port_ && wire::concerns(*message, table_)) {
+        } else if (message->header.nlmsg_pid != own_port_ && message->header.nlmsg_pid != 0 &&
+                   wire::concerns(*message, table_)) {
+            // 0: the kernel itself, which takes an ingress chain away with its interface.
             notices.stirred = notices.stirred || !touched_;
             touched_ = true;
         }

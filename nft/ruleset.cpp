@@ -1,6 +1,7 @@
 #include "nft/ruleset.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "nft/error.hpp"
 
@@ -25,11 +26,20 @@ void append_value(Key& key, FieldType type, const FieldValue& value, bool pad) {
             key.append(std::span(address->bytes()).first(address->size()), pad);
             return;
         }
-        case FieldType::inet_service: {
+        case FieldType::inet_service:
+        case FieldType::ether_type: {
             const auto* port = std::get_if<std::uint16_t>(&value);
             PODFENCE_CHECK(port != nullptr);
             const std::array<std::uint8_t, 2> bytes{static_cast<std::uint8_t>(*port >> 8),
                                                     static_cast<std::uint8_t>(*port)};
+            key.append(bytes, pad);
+            return;
+        }
+        case FieldType::iface_index: {
+            const auto* number = std::get_if<std::uint32_t>(&value);
+            PODFENCE_CHECK(number != nullptr);
+            std::array<std::uint8_t, sizeof *number> bytes{};
+            std::memcpy(bytes.data(), number, sizeof *number);
             key.append(bytes, pad);
             return;
         }
@@ -55,7 +65,13 @@ FieldValue read_value(FieldType type, std::span<const std::uint8_t> bytes) {
             return Address::v6(address);
         }
         case FieldType::inet_service:
+        case FieldType::ether_type:
             return static_cast<std::uint16_t>(bytes[0] << 8 | bytes[1]);
+        case FieldType::iface_index: {
+            std::uint32_t index = 0;
+            std::memcpy(&index, bytes.data(), sizeof index);
+            return index;
+        }
         case FieldType::inet_proto:
         case FieldType::icmpv6_type:
             return bytes[0];
@@ -70,14 +86,22 @@ FieldType type_of(Field field) {
     switch (field) {
         case Field::ip_saddr:
         case Field::ip_daddr:
+        case Field::arp_saddr_ip:
+        case Field::arp_daddr_ip:
             return FieldType::ipv4_addr;
         case Field::ip6_saddr:
         case Field::ip6_daddr:
+        case Field::nd_target:
             return FieldType::ipv6_addr;
         case Field::l4proto:
             return FieldType::inet_proto;
         case Field::th_dport:
+        case Field::th_sport:
             return FieldType::inet_service;
+        case Field::iif:
+            return FieldType::iface_index;
+        case Field::ether_type:
+            return FieldType::ether_type;
         case Field::icmpv6_type:
             return FieldType::icmpv6_type;
     }
@@ -88,10 +112,12 @@ FieldType type_of(Field field) {
 std::size_t size_of(FieldType type) {
     switch (type) {
         case FieldType::ipv4_addr:
+        case FieldType::iface_index:
             return 4;
         case FieldType::ipv6_addr:
             return 16;
         case FieldType::inet_service:
+        case FieldType::ether_type:
             return 2;
         case FieldType::inet_proto:
         case FieldType::icmpv6_type:

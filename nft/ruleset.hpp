@@ -33,7 +33,15 @@ struct TableId {
 };
 
 /// Data types of set keys, as nft names them. Their size is what a register holds.
-enum class FieldType : std::uint8_t { ipv4_addr, ipv6_addr, inet_proto, inet_service, icmpv6_type };
+enum class FieldType : std::uint8_t {
+    ipv4_addr,
+    ipv6_addr,
+    inet_proto,
+    inet_service,
+    icmpv6_type,
+    iface_index,  ///< In a key in host byte order, as the kernel compares it.
+    ether_type,
+};
 
 /// What a rule can look up in a packet.
 enum class Field : std::uint8_t {
@@ -44,10 +52,17 @@ enum class Field : std::uint8_t {
     l4proto,      ///< meta l4proto: past IPv6 extension headers (corner case 59)
     th_dport,     ///< th dport
     icmpv6_type,  ///< icmpv6 type
+    th_sport,     ///< th sport
+    // Of use in a netdev table:
+    iif,           ///< iif
+    ether_type,    ///< ether type: that of the tag where a frame has one
+    arp_saddr_ip,  ///< arp saddr ip
+    arp_daddr_ip,  ///< arp daddr ip
+    nd_target,     ///< icmpv6 taddr: the address that neighbour discovery is about
 };
 
 FieldType type_of(Field field);
-/// Bytes of the value itself: 4, 16, 1, 2 or 1.
+/// Bytes of the value itself.
 std::size_t size_of(FieldType type);
 /// Bytes in a concatenation: each field is padded to a multiple of 4 (a 32-bit register).
 std::size_t padded_size_of(FieldType type);
@@ -73,9 +88,10 @@ class Key {
     std::uint8_t size_ = 0;
 };
 
-/// One value of a field of a concatenation, for building and printing keys.
-using FieldValue = std::variant<Address, std::uint8_t, std::uint16_t>;
-/// `values` in the order and of the types of `types` (host byte order for ports).
+/// One value of a field of a concatenation, for building and printing keys: an interface's index is
+/// the 32-bit number.
+using FieldValue = std::variant<Address, std::uint8_t, std::uint16_t, std::uint32_t>;
+/// `values` in the order and of the types of `types` (all numbers in host byte order).
 Key make_key(std::span<const FieldType> types, std::span<const FieldValue> values);
 std::vector<FieldValue> split_key(std::span<const FieldType> types, const Key& key);
 
@@ -186,13 +202,18 @@ struct Rule {
     friend bool operator==(const Rule&, const Rule&) = default;
 };
 
-enum class Hook : std::uint8_t { prerouting, input, forward, output, postrouting };
+/// `ingress` is a netdev table's only hook here, and no other table's.
+enum class Hook : std::uint8_t { prerouting, input, forward, output, postrouting, ingress };
 
 /// type filter hook forward priority -10; policy accept;
+/// type filter hook ingress device "veth0" priority -10; policy accept;
 struct BaseChain {
     Hook hook = Hook::forward;
     std::int32_t priority = 0;
     bool policy_accept = true;
+    /// The interface of an ingress chain, which alone has one. Until Linux 6.15 the chain goes with
+    /// the interface and follows its name; from 6.16 it stays, and takes whoever has the name.
+    std::string device{};
 
     friend bool operator==(const BaseChain&, const BaseChain&) = default;
 };

@@ -39,6 +39,18 @@ std::string_view field_name(Field field) {
             return "th dport";
         case Field::icmpv6_type:
             return "icmpv6 type";
+        case Field::th_sport:
+            return "th sport";
+        case Field::iif:
+            return "iif";
+        case Field::ether_type:
+            return "ether type";
+        case Field::arp_saddr_ip:
+            return "arp saddr ip";
+        case Field::arp_daddr_ip:
+            return "arp daddr ip";
+        case Field::nd_target:
+            return "icmpv6 taddr";
     }
     PODFENCE_CHECK(!"a field without a name");
     return {};

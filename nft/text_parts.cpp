@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <optional>
 
 #include "nft/error.hpp"
@@ -30,6 +31,10 @@ std::string_view type_name(FieldType type) {
             return "inet_service";
         case FieldType::icmpv6_type:
             return "icmpv6_type";
+        case FieldType::iface_index:
+            return "iface_index";
+        case FieldType::ether_type:
+            return "ether_type";
     }
     PODFENCE_CHECK(!"a field type without a name");
     return {};
@@ -63,9 +68,29 @@ std::string name_or_number(const std::array<NumberName, size>& names, std::uint8
     return found != names.end() ? std::string(found->name) : std::to_string(number);
 }
 
+/// nft's own names (ethertype_tbl in its src/proto.c); the kernel has no others' packets for us.
+std::string ether_type_text(std::uint16_t type) {
+    switch (type) {
+        case 0x0800:
+            return "ip";
+        case 0x0806:
+            return "arp";
+        case 0x86dd:
+            return "ip6";
+        default: {
+            std::array<char, 8> number{};
+            std::snprintf(number.data(), number.size(), "0x%04x", type);
+            return number.data();
+        }
+    }
+}
+
 std::string value_text(FieldType type, const FieldValue& value) {
     if (const auto* address = std::get_if<Address>(&value)) return to_string(*address);
-    if (const auto* port = std::get_if<std::uint16_t>(&value)) return std::to_string(*port);
+    if (const auto* index = std::get_if<std::uint32_t>(&value)) return std::to_string(*index);
+    if (const auto* number = std::get_if<std::uint16_t>(&value)) {
+        return type == FieldType::ether_type ? ether_type_text(*number) : std::to_string(*number);
+    }
     const std::uint8_t number = std::get<std::uint8_t>(value);
     return type == FieldType::inet_proto ? name_or_number(kProtocols, number)
                                          : name_or_number(kIcmpv6Types, number);
@@ -73,8 +98,16 @@ std::string value_text(FieldType type, const FieldValue& value) {
 
 /// nft prints the ends of a range as numbers, never as names.
 std::string number_text(const FieldValue& value) {
-    const auto* port = std::get_if<std::uint16_t>(&value);
-    return std::to_string(port != nullptr ? *port : std::get<std::uint8_t>(value));
+    return std::visit(
+        [](const auto& number) -> std::string {
+            if constexpr (requires { std::to_string(number); }) {
+                return std::to_string(number);
+            } else {
+                PODFENCE_CHECK(!"an address is no number");
+                return {};
+            }
+        },
+        value);
 }
 
 std::string range_text(FieldType type, const FieldValue& first, const FieldValue& last) {
@@ -97,6 +130,8 @@ std::string_view hook_name(Hook hook) {
             return "output";
         case Hook::postrouting:
             return "postrouting";
+        case Hook::ingress:
+            return "ingress";
     }
     PODFENCE_CHECK(!"a hook without a name");
     return {};
@@ -117,6 +152,7 @@ std::string priority_text(Hook hook, std::int32_t priority) {
     };
     for (const Standard& standard : kStandard) {
         if (standard.only && standard.only != hook) continue;
+        if (hook == Hook::ingress && standard.name != "filter") continue;
         const std::int64_t offset = std::int64_t{priority} - standard.priority;
         if (offset < -10 || offset > 10) continue;
         std::string text(standard.name);
@@ -171,7 +207,9 @@ std::string entry_text(const SetSpec& spec, const MapEntry& entry) {
 }
 
 std::string base_text(const BaseChain& base) {
-    return "type filter hook " + std::string(hook_name(base.hook)) + " priority " +
+    const std::string device =
+        base.device.empty() ? std::string() : " device " + quoted(base.device, true);
+    return "type filter hook " + std::string(hook_name(base.hook)) + device + " priority " +
            priority_text(base.hook, base.priority) + "; policy " +
            (base.policy_accept ? "accept;" : "drop;");
 }

@@ -21,10 +21,22 @@ bool has_ports(std::uint8_t protocol) {
     return std::find(with_ports.begin(), with_ports.end(), protocol) != with_ports.end();
 }
 
+constexpr std::uint16_t kEtherTypeIpv4 = 0x0800;
+constexpr std::uint16_t kEtherTypeArp = 0x0806;
+constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
+
+std::uint16_t ether_type_of(const Packet& packet) {
+    if (packet.ether_type != 0) return packet.ether_type;
+    return packet.source.family() == Family::ipv4 ? kEtherTypeIpv4 : kEtherTypeIpv6;
+}
+
 /// A field of the packet; nullopt when the packet has no such field, which ends the rule
 /// (NFT_BREAK).
 std::optional<FieldValue> load(const Packet& packet, Field field) {
-    const bool v4 = packet.source.family() == Family::ipv4;
+    const std::uint16_t ether_type = ether_type_of(packet);
+    const bool v4 = ether_type == kEtherTypeIpv4;
+    const bool v6 = ether_type == kEtherTypeIpv6;
+    const bool arp = ether_type == kEtherTypeArp;
     const auto when = [](bool present, auto value) -> std::optional<FieldValue> {
         if (!present) return std::nullopt;
         return FieldValue{value};
@@ -35,15 +47,28 @@ std::optional<FieldValue> load(const Packet& packet, Field field) {
         case Field::ip_daddr:
             return when(v4, packet.destination);
         case Field::ip6_saddr:
-            return when(!v4, packet.source);
+            return when(v6, packet.source);
         case Field::ip6_daddr:
-            return when(!v4, packet.destination);
+            return when(v6, packet.destination);
         case Field::l4proto:
-            return FieldValue{packet.protocol};
+            return when(v4 || v6, packet.protocol);
         case Field::th_dport:
-            return when(has_ports(packet.protocol), packet.destination_port);
+            return when((v4 || v6) && has_ports(packet.protocol), packet.destination_port);
+        case Field::th_sport:
+            return when((v4 || v6) && has_ports(packet.protocol), packet.source_port);
         case Field::icmpv6_type:
-            return when(!v4 && packet.protocol == kIcmpV6, packet.icmp_type);
+            return when(v6 && packet.protocol == kIcmpV6, packet.icmp_type);
+        case Field::nd_target:
+            if (!packet.nd_target) return std::nullopt;
+            return when(v6 && packet.protocol == kIcmpV6, *packet.nd_target);
+        case Field::iif:
+            return when(packet.iif != 0, packet.iif);
+        case Field::ether_type:
+            return when(true, ether_type);
+        case Field::arp_saddr_ip:
+            return when(arp, packet.source);
+        case Field::arp_daddr_ip:
+            return when(arp, packet.destination);
     }
     PODFENCE_CHECK(!"a field without a case");
     return std::nullopt;
@@ -226,9 +251,12 @@ class Walker {
 WalkResult walk(const Table& table, Hook hook, const Packet& packet) {
     constexpr std::uint32_t dormant = 1;  // NFT_TABLE_F_DORMANT: hooks are not registered
     if ((table.flags & dormant) != 0) return {.accepted = true};
+    const std::string& device = hook == Hook::ingress ? packet.device : std::string();
     std::vector<std::pair<const std::string*, const Chain*>> bases;
     for (const auto& [name, chain] : table.chains) {
-        if (chain.base && chain.base->hook == hook) bases.emplace_back(&name, &chain);
+        if (chain.base && chain.base->hook == hook && chain.base->device == device) {
+            bases.emplace_back(&name, &chain);
+        }
     }
     std::ranges::stable_sort(bases, {},
                              [](const auto& base) { return base.second->base->priority; });

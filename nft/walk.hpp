@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,14 @@ struct Packet {
     std::uint16_t destination_port = 0;  ///< Only for TCP, UDP, SCTP, DCCP, UDP-Lite.
     std::uint8_t icmp_type = 0;          ///< Only for ICMP and ICMPv6.
     std::uint32_t ct_state = ct_new;     ///< One bit of CtState.
+    std::uint16_t source_port = 0;       ///< Where there is a destination port.
+    // As an ingress hook sees it:
+    std::uint32_t iif = 0;  ///< The interface's index; 0: not known, and no rule matches it.
+    std::string device{};   ///< Its name: which ingress chains there are for the packet.
+    /// 0: what the source's family says. Of ARP (0x0806) source and destination are sender and
+    /// target; of anything but that and IP they mean nothing.
+    std::uint16_t ether_type = 0;
+    std::optional<Address> nd_target{};  ///< Of neighbour discovery (icmp_type 135 to 137).
 };
 
 /// One rule that the packet came by and that matched.

@@ -22,14 +22,17 @@ std::optional<BaseChain> decode_base(TableFamily family, const Attrs<NFTA_CHAIN_
     const auto number = hook.u32(NFTA_HOOK_HOOKNUM);
     const auto priority = hook.u32(NFTA_HOOK_PRIORITY);
     const auto policy = attrs.u32(NFTA_CHAIN_POLICY);
-    if (family != TableFamily::inet || attrs.string(NFTA_CHAIN_TYPE) != "filter" || !number ||
-        *number > NF_INET_POST_ROUTING || !priority || !policy || *policy > NF_ACCEPT ||
-        hook.has(NFTA_HOOK_DEV)) {
+    const bool netdev = family == TableFamily::netdev;
+    const std::uint32_t number_max = netdev ? +NF_NETDEV_INGRESS : +NF_INET_POST_ROUTING;
+    // NFTA_HOOK_DEV is there when the chain has exactly one interface.
+    if (attrs.string(NFTA_CHAIN_TYPE) != "filter" || !number || *number > number_max || !priority ||
+        !policy || *policy > NF_ACCEPT || hook.has(NFTA_HOOK_DEV) != netdev) {
         return std::nullopt;
     }
-    return BaseChain{.hook = static_cast<Hook>(*number),
+    return BaseChain{.hook = netdev ? Hook::ingress : static_cast<Hook>(*number),
                      .priority = static_cast<std::int32_t>(*priority),
-                     .policy_accept = *policy == NF_ACCEPT};
+                     .policy_accept = *policy == NF_ACCEPT,
+                     .device = hook.string(NFTA_HOOK_DEV)};
 }
 
 /// Whether the lengths of the fields of a concatenation are those of their types.

@@ -8,6 +8,7 @@
 #include <libnftnl/chain.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
+#include <linux/if.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -36,11 +37,25 @@ constexpr std::uint16_t message_type(unsigned type) {
 
 /// BYTEORDER_* of nft's include/datatype.h, by which it knows how to print a key.
 constexpr std::uint32_t kByteorderInvalid = 0;
+constexpr std::uint32_t kByteorderHostEndian = 1;
 constexpr std::uint32_t kByteorderBigEndian = 2;
 
 std::uint32_t byteorder_of(const SetSpec& spec) {
     const bool numberless = spec.key.size() > 1 || spec.key.front() == FieldType::inet_proto;
-    return numberless ? kByteorderInvalid : kByteorderBigEndian;
+    return numberless                                   ? kByteorderInvalid
+           : spec.key.front() == FieldType::iface_index ? kByteorderHostEndian
+                                                        : kByteorderBigEndian;
+}
+
+/// NF_INET_* or NF_NETDEV_*.
+std::uint32_t hook_number(Hook hook) {
+    return hook == Hook::ingress ? std::uint32_t{NF_NETDEV_INGRESS}
+                                 : static_cast<std::uint32_t>(hook);
+}
+
+/// As the kernel's dev_valid_name() has it, in what would break a message.
+bool valid_device(const std::string& name) {
+    return !name.empty() && name.size() < IFNAMSIZ && name.find('\0') == std::string::npos;
 }
 
 /// Encodes the operations of one batch; called once for each, in order.
@@ -201,13 +216,22 @@ Refusal Encoder::operator()(const AddChain& chain) {
     nftnl_chain_set_str(c.get(), NFTNL_CHAIN_TABLE, table_.name.c_str());
     nftnl_chain_set_str(c.get(), NFTNL_CHAIN_NAME, chain.name.c_str());
     if (chain.base) {
+        if ((chain.base->hook == Hook::ingress) != (table_.family == TableFamily::netdev)) {
+            return "a hook that its table does not have";
+        }
+        if ((chain.base->hook == Hook::ingress) != valid_device(chain.base->device)) {
+            return "an ingress hook without an interface, or an interface without that";
+        }
         // type filter hook forward priority -10; policy accept;
+        // type filter hook ingress device "veth0" priority -10; policy accept;
         nftnl_chain_set_str(c.get(), NFTNL_CHAIN_TYPE, "filter");
-        nftnl_chain_set_u32(c.get(), NFTNL_CHAIN_HOOKNUM,
-                            static_cast<std::uint32_t>(chain.base->hook));  // NF_INET_*
+        nftnl_chain_set_u32(c.get(), NFTNL_CHAIN_HOOKNUM, hook_number(chain.base->hook));
         nftnl_chain_set_s32(c.get(), NFTNL_CHAIN_PRIO, chain.base->priority);
         nftnl_chain_set_u32(c.get(), NFTNL_CHAIN_POLICY,
                             chain.base->policy_accept ? NF_ACCEPT : NF_DROP);
+        if (!chain.base->device.empty()) {
+            nftnl_chain_set_str(c.get(), NFTNL_CHAIN_DEV, chain.base->device.c_str());
+        }
     }
     if (!chain.comment.empty()) {
         UdataWriter udata;

@@ -14,7 +14,9 @@ namespace podfence::nft::wire {
 namespace {
 
 constexpr std::uint16_t kEtherTypeIpv4 = 0x0800;
+constexpr std::uint16_t kEtherTypeArp = 0x0806;
 constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
+constexpr std::uint16_t kArpHardwareEther = 1;
 constexpr std::uint8_t kProtocolIcmpv6 = 58;
 
 Immediate one_byte(std::uint8_t value) {
@@ -24,29 +26,45 @@ Immediate two_bytes(std::uint16_t value) {  // network order
     return {.bytes = {static_cast<std::uint8_t>(value >> 8), static_cast<std::uint8_t>(value)},
             .size = 2};
 }
+Immediate host_u16(std::uint16_t value) {
+    Immediate data{.size = sizeof value};
+    std::memcpy(data.bytes.data(), &value, sizeof value);
+    return data;
+}
 Immediate host_u32(std::uint32_t value) {
     Immediate data{.size = sizeof value};
     std::memcpy(data.bytes.data(), &value, sizeof value);
     return data;
 }
 
-std::optional<Family> family_of(Field field) {
+/// What a packet must be for a field to mean something: its EtherType. nullopt: anything. Of the
+/// target of neighbour discovery nft 1.0.6 knows no name and so no dependency: it prints raw
+/// payload, and the rule stands where nothing else comes by.
+std::optional<std::uint16_t> network_of(Field field) {
     switch (field) {
         case Field::ip_saddr:
         case Field::ip_daddr:
-            return Family::ipv4;
+            return kEtherTypeIpv4;
         case Field::ip6_saddr:
         case Field::ip6_daddr:
         case Field::icmpv6_type:
-            return Family::ipv6;
+            return kEtherTypeIpv6;
+        case Field::arp_saddr_ip:
+        case Field::arp_daddr_ip:
+            return kEtherTypeArp;
         case Field::l4proto:
         case Field::th_dport:
+        case Field::th_sport:
+        case Field::iif:
+        case Field::ether_type:
+        case Field::nd_target:
             return std::nullopt;
     }
     return std::nullopt;
 }
 
-/// Offsets in the IPv4 (RFC 791), IPv6 (RFC 8200), TCP/UDP/SCTP and ICMPv6 (RFC 4443) headers.
+/// Offsets in the IPv4 (RFC 791), IPv6 (RFC 8200), TCP/UDP/SCTP and ICMPv6 (RFC 4443) headers, in
+/// Ethernet's, in ARP for IPv4 (RFC 826) and in neighbour discovery (RFC 4861).
 Expr load(Field field, unsigned word) {
     switch (field) {
         case Field::ip_saddr:
@@ -63,14 +81,28 @@ Expr load(Field field, unsigned word) {
             return LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, word};
         case Field::icmpv6_type:
             return LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, word};
+        case Field::th_sport:
+            return LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, word};
+        case Field::iif:
+            return LoadMeta{NFT_META_IIF, word};
+        case Field::ether_type:
+            return LoadPayload{NFT_PAYLOAD_LL_HEADER, 12, 2, word};
+        case Field::arp_saddr_ip:
+            return LoadPayload{NFT_PAYLOAD_NETWORK_HEADER, 14, 4, word};
+        case Field::arp_daddr_ip:
+            return LoadPayload{NFT_PAYLOAD_NETWORK_HEADER, 24, 4, word};
+        case Field::nd_target:
+            return LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 8, 16, word};
     }
     return Unknown{"field"};
 }
 
 /// The inverse of load(), without the register.
 std::optional<Field> field_of(const Expr& expr) {
-    for (const Field field : {Field::ip_saddr, Field::ip_daddr, Field::ip6_saddr, Field::ip6_daddr,
-                              Field::l4proto, Field::th_dport, Field::icmpv6_type}) {
+    for (const Field field :
+         {Field::ip_saddr, Field::ip_daddr, Field::ip6_saddr, Field::ip6_daddr, Field::l4proto,
+          Field::th_dport, Field::icmpv6_type, Field::th_sport, Field::iif, Field::ether_type,
+          Field::arp_saddr_ip, Field::arp_daddr_ip, Field::nd_target}) {
         if (const auto* meta = std::get_if<LoadMeta>(&expr);
             meta != nullptr && load(field, meta->word) == expr) {
             return field;
@@ -129,10 +161,16 @@ class Lowering {
     }
 
     void depend(Field field) {
-        const std::optional<Family> family = family_of(field);
-        if (family && family != stated_family_) {
-            state_family(*family);
-            stated_family_ = family;
+        const std::optional<std::uint16_t> network = network_of(field);
+        if (network && network != stated_network_) {
+            state_network(*network);
+            stated_network_ = network;
+        }
+        if (field == Field::ether_type && table_family_ == TableFamily::netdev && !stated_ether_) {
+            // meta iiftype ether
+            exprs_.emplace_back(LoadMeta{NFT_META_IIFTYPE, 0});
+            exprs_.emplace_back(Compare{NFT_CMP_EQ, 0, host_u16(kArpHardwareEther)});
+            stated_ether_ = true;
         }
         if (field == Field::icmpv6_type && !stated_icmpv6_) {
             // meta l4proto ipv6-icmp
@@ -142,13 +180,12 @@ class Lowering {
         }
     }
 
-    void state_family(Family family) {
-        const bool ipv4 = family == Family::ipv4;
-        if (table_family_ == TableFamily::netdev) {
+    void state_network(std::uint16_t network) {
+        const bool ipv4 = network == kEtherTypeIpv4;
+        if (table_family_ == TableFamily::netdev || network == kEtherTypeArp) {
             // meta protocol ip
             exprs_.emplace_back(LoadMeta{NFT_META_PROTOCOL, 0});
-            exprs_.emplace_back(
-                Compare{NFT_CMP_EQ, 0, two_bytes(ipv4 ? kEtherTypeIpv4 : kEtherTypeIpv6)});
+            exprs_.emplace_back(Compare{NFT_CMP_EQ, 0, two_bytes(network)});
             return;
         }
         // meta nfproto ipv4
@@ -158,7 +195,8 @@ class Lowering {
 
     TableFamily table_family_;
     std::vector<Expr> exprs_;
-    std::optional<Family> stated_family_;
+    std::optional<std::uint16_t> stated_network_;
+    bool stated_ether_ = false;
     bool stated_icmpv6_ = false;
 };
 

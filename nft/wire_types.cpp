@@ -19,11 +19,13 @@ struct TypeId {
     FieldType type;
     std::uint32_t id;
 };
-constexpr std::array<TypeId, 5> kTypeIds{{{FieldType::ipv4_addr, 7},
+constexpr std::array<TypeId, 7> kTypeIds{{{FieldType::ipv4_addr, 7},
                                           {FieldType::ipv6_addr, 8},
                                           {FieldType::inet_proto, 12},
                                           {FieldType::inet_service, 13},
-                                          {FieldType::icmpv6_type, 29}}};
+                                          {FieldType::icmpv6_type, 29},
+                                          {FieldType::iface_index, 20},
+                                          {FieldType::ether_type, 10}}};
 
 }  // namespace
 

@@ -2,8 +2,10 @@
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
+#include "controller/anti_spoof.hpp"
 #include "nft/converge.hpp"
 #include "nft/netlink_kernel.hpp"
+#include "nft/plan.hpp"
 #include "test/cli/cli.hpp"
 #include "test/support/netns.hpp"
 #include "test/support/skip.hpp"
@@ -210,6 +212,30 @@ TEST_CASE("cleanup also removes a netdev table of ours", "[cli]") {
     test::nft_load("table netdev podfence { }");
     CHECK(run_podfence({"cleanup"}).status == 0);
     CHECK(test::run_shell("nft list tables").empty());
+}
+
+TEST_CASE("dump --live shows a pod's interface, and what proves its addresses", "[cli]") {
+    PODFENCE_OWN_NETWORK();
+    const test::TemporaryFile shop(test::kShop);
+    REQUIRE(run_podfence({"apply", "-f", shop.path()}).status == 0);
+    test::run_shell("ip link add veth0 index 77 type veth peer name eth0");
+    const std::map<LinkIndex, PodLink> links{
+        {1, {.index = 1, .name = "lo", .pod = {"shop", "x"}, .addresses = {Address::v4(1)}}},
+        {77, {.index = 77, .name = "veth0", .pod = {"shop", "y"}, .addresses = {Address::v4(2)}}}};
+    auto kernel = nft::NetlinkKernel::open().value();
+    REQUIRE(kernel->commit(nft::plan(std::nullopt, compile_anti_spoof(links, {})), std::nullopt)
+                .has_value());
+    const auto shown = run_podfence({"dump", "--live", "--pod", "shop/y"});
+    CHECK(shown.status == 0);
+    CHECK(contains(shown.out, "chain if-77-veth0 {"));
+    CHECK(contains(shown.out, "counter drop comment \"shop/y\""));
+    CHECK(contains(shown.out, "elements = { 77 . 0.0.0.2 }"));
+    CHECK_FALSE(contains(shown.out, "if-1-lo"));
+    CHECK_FALSE(contains(shown.out, "0.0.0.1"));
+    const auto json =
+        test::json_of(run_podfence({"dump", "--live", "--pod", "shop/y", "-o", "json"}));
+    CHECK(json.at("interfaces").at("chains").as_object().contains("if-77-veth0"));
+    CHECK(run_podfence({"dump", "--live", "--pod", "shop/z"}).status == 1);
 }
 
 TEST_CASE("without CAP_NET_ADMIN it is status 3 and what to do", "[cli]") {

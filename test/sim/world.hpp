@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "controller/desired.hpp"
 #include "controller/explain.hpp"
 #include "controller/reconciler.hpp"
 #include "test/sim/chaos_kernel.hpp"

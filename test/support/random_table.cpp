@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "nft/error.hpp"
+
 namespace podfence::test {
 
 using namespace nft;
@@ -76,6 +78,9 @@ std::vector<Field> random_fields(Random& random, const SetSpec& spec) {
             case FieldType::icmpv6_type:
                 fields.push_back(Field::icmpv6_type);
                 break;
+            case FieldType::iface_index:
+            case FieldType::ether_type:
+                PODFENCE_CHECK(!"of netdev tables, which are not made here");
         }
     }
     return fields;

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "controller/desired.hpp"
 #include "controller/reconciler.hpp"
 #include "nft/fake_kernel.hpp"
 #include "test/support/builders.hpp"

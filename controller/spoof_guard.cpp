@@ -1,0 +1,342 @@
+#include "controller/spoof_guard.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "nft/plan.hpp"
+#include "nft/rule_counters.hpp"
+
+namespace podfence {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// Between two lists of all links: where news get lost there are many, and each list costs.
+constexpr std::chrono::milliseconds kRelistPause{250};
+
+}  // namespace
+
+bool hook_chains_outlive_interfaces() {
+    utsname system{};
+    int major = 0;
+    int minor = 0;
+    return ::uname(&system) == 0 && std::sscanf(system.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 6 || (major == 6 && minor >= 16));
+}
+
+std::vector<nft::Op> SpoofTable::take_changes() {
+    if (told_ && !chains_stay_) {
+        // The kernel has taken these away already, and would refuse to do so again.
+        for (const auto& [chain, link] : hooks_) {
+            if (links_.facts().link(link) == nullptr) told_->chains.erase(chain);
+        }
+    }
+    nft::Table now = table();
+    std::vector<nft::Op> ops = nft::plan(told_, now).ops;
+    hooks_.clear();
+    for (const auto& [index, link] : links_.links()) hooks_.emplace(hook_chain(link), index);
+    told_ = std::move(now);
+    return ops;
+}
+
+nft::Result<std::unique_ptr<SpoofGuard>> SpoofGuard::open(asio::io_context& io, Options options,
+                                                          const Cluster& cluster,
+                                                          nft::NetlinkKernel& kernel, Log& log) {
+    auto routes = RouteMonitor::open();
+    if (!routes) return routes.error();
+    auto monitor = nft::Monitor::open(options.rules.table, kernel.port());
+    if (!monitor) return monitor.error();
+    return std::unique_ptr<SpoofGuard>(new SpoofGuard(io, std::move(options), cluster, kernel, log,
+                                                      *std::move(routes), *std::move(monitor)));
+}
+
+SpoofGuard::SpoofGuard(asio::io_context& io, Options options, const Cluster& cluster,
+                       nft::NetlinkKernel& kernel, Log& log, std::unique_ptr<RouteMonitor> routes,
+                       nft::Monitor monitor)
+    : io_(io),
+      options_(std::move(options)),
+      cluster_(cluster),
+      kernel_(kernel),
+      log_(log),
+      routes_(std::move(routes)),
+      monitor_(std::move(monitor)),
+      table_(links_, options_.rules, hook_chains_outlive_interfaces()),
+      reconciler_(
+          table_, options_.rules.table, kernel, *this, [] { return Clock::now(); },
+          Reconciler::Limits{}),
+      timer_(io),
+      link_news_(io, ::dup(routes_->fd())),
+      notices_(io, ::dup(monitor_.fd())) {
+    watch(link_news_, &SpoofGuard::read_links);
+    watch(notices_, &SpoofGuard::read_notices);
+}
+
+void SpoofGuard::stop() {
+    stopped_ = true;
+    timer_.cancel();
+    link_news_.cancel();
+    notices_.cancel();
+}
+
+void SpoofGuard::watch(asio::posix::stream_descriptor& what, void (SpoofGuard::*read)()) {
+    what.async_wait(asio::posix::stream_descriptor::wait_read,
+                    [this, &what, read](const boost::system::error_code& error) {
+                        if (error || stopped_) return;
+                        (this->*read)();
+                        watch(what, read);
+                    });
+}
+
+// ---- pods -----------------------------------------------------------------------------------
+
+void SpoofGuard::listed() {
+    if (std::exchange(listed_, true)) return;
+    remember();
+    relist_at_ = Clock::now();
+    reconciler_.listed();
+    schedule();
+}
+
+/// What the last run bound is in the table that it left.
+void SpoofGuard::remember() {
+    const auto held = kernel_.dump(options_.rules.table);
+    if (!held || !held->table) return;
+    for (const auto& [name, set] : held->table->sets) {
+        if (set.spec.key.size() != 2 || set.spec.key.front() != nft::FieldType::iface_index) {
+            continue;
+        }
+        for (const nft::Element& element : set.elements) {
+            const auto fields = nft::split_key(set.spec.key, element.first);
+            const auto* address = std::get_if<Address>(&fields[1]);
+            if (address != nullptr) links_.remember(std::get<std::uint32_t>(fields[0]), *address);
+        }
+    }
+}
+
+void SpoofGuard::pod_changed(const ObjectName& name) {
+    const Pod* pod = cluster_.find_pod(name);
+    std::vector<Address> touched = pod == nullptr ? std::vector<Address>() : pod->addresses;
+    const bool ours = pod != nullptr && is_local(*pod) && can_hold_addresses(*pod);
+    if (const auto known = claims_.find(name); known != claims_.end() || ours) {
+        const auto before = known == claims_.end() ? std::vector<Address>() : known->second;
+        for (const Address& address : before) {
+            auto& claimants = claimants_[address];
+            claimants.erase(name);
+            if (claimants.empty()) claimants_.erase(address);
+        }
+        touched.insert(touched.end(), before.begin(), before.end());
+        if (ours) {
+            for (const Address& address : pod->addresses) claimants_[address].insert(name);
+            claims_.insert_or_assign(name, pod->addresses);
+        } else {
+            claims_.erase(name);
+        }
+        dirty_.insert(name);
+    }
+    // Whoever else claims the same holds it now, or no more.
+    for (const Address& address : touched) {
+        const auto claimants = claimants_.find(address);
+        if (claimants == claimants_.end()) continue;
+        dirty_.insert(claimants->second.begin(), claimants->second.end());
+    }
+    dirty_.insert(contested_.begin(), contested_.end());
+    if (dirty_.empty()) return;
+    if (!changed_at_) changed_at_ = Clock::now();
+    schedule();
+}
+
+void SpoofGuard::refresh_pods() {
+    for (const auto& name : std::exchange(dirty_, {})) {
+        const auto claims = claims_.find(name);
+        const Pod* pod = cluster_.find_pod(name);
+        std::vector<Address> held;
+        if (claims != claims_.end() && pod != nullptr) {
+            std::ranges::copy_if(claims->second, std::back_inserter(held),
+                                 [&](const Address& one) { return cluster_.holds(*pod, one); });
+        }
+        if (claims != claims_.end() && held.size() < claims->second.size()) {
+            contested_.insert(name);
+        } else {
+            contested_.erase(name);
+        }
+        links_.set_pod(name, std::move(held));
+    }
+}
+
+void SpoofGuard::told(const ObjectName& pod, LinkIndex link, std::vector<Address> addresses) {
+    links_.told(pod, link, std::move(addresses));
+    if (!changed_at_) changed_at_ = Clock::now();
+    schedule();
+}
+
+void SpoofGuard::untold(const ObjectName& pod) {
+    links_.untold(pod);
+    schedule();
+}
+
+// ---- links ----------------------------------------------------------------------------------
+
+void SpoofGuard::read_links() {
+    auto news = routes_->read();
+    const auto now = Clock::now();
+    if (!news) {
+        log_.error("cannot follow this node's interfaces", {{"error", to_string(news.error())}});
+    } else {
+        for (const LinkEvent& event : news->events) links_.apply(event);
+        if (!news->events.empty() && !changed_at_) changed_at_ = now;
+    }
+    if ((!news || news->lost) && !relist_at_) relist_at_ = now + kRelistPause;
+    schedule();
+}
+
+void SpoofGuard::relist(Clock::time_point now) {
+    auto facts = routes_->dump();
+    if (!facts) {
+        log_.error("cannot list this node's interfaces; what is enforced stays as it is",
+                   {{"error", to_string(facts.error())}});
+        relist_at_ = now + kRelistPause;
+        return;
+    }
+    relist_at_.reset();
+    links_.replace(*std::move(facts));
+}
+
+// ---- the kernel -----------------------------------------------------------------------------
+
+/// Whatever else is ready in the io_context comes first: what happens together goes into the kernel
+/// together.
+void SpoofGuard::schedule() {
+    if (std::exchange(scheduled_, true)) return;
+    asio::post(io_, [this] { work(); });
+}
+
+void SpoofGuard::work() {
+    scheduled_ = false;
+    if (stopped_ || !listed_) return;
+    const auto now = Clock::now();
+    if (relist_at_ && now >= *relist_at_) relist(now);
+    refresh_pods();
+    const bool changed = !links_.settle(*routes_).empty();
+    if (const auto since = std::exchange(changed_at_, {}); changed) {
+        reconciler_.changed(since.value_or(now));
+    }
+    tell_unbound();
+    reconciler_.step();
+    auto at = reconciler_.wake_at();
+    if (relist_at_) at = at ? std::min(*at, *relist_at_) : relist_at_;
+    timer_.cancel();
+    if (!at) return;
+    if (*at <= Clock::now()) return schedule();
+    timer_.expires_at(*at);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) schedule();
+    });
+}
+
+void SpoofGuard::tell_unbound() {
+    std::set<ObjectName> unbound;
+    for (const UnboundPod& one : links_.unbound()) {
+        const Pod* pod = cluster_.find_pod(one.pod);
+        if (pod == nullptr || pod->deleting) continue;  // Its interface went before it did.
+        unbound.insert(one.pod);
+        if (told_unbound_.contains(one.pod)) continue;
+        log_.info("a pod's source addresses are not proved",
+                  {{"pod", to_string(one.pod)}, {"reason", explanation(one)}});
+    }
+    told_unbound_ = std::move(unbound);
+}
+
+void SpoofGuard::read_notices() {
+    const auto notices = monitor_.read();
+    if (!notices || notices->lost) reconciler_.disturbed(ResyncReason::lost);
+    if (notices && !notices->foreign.empty()) {
+        culprit_ = notices->foreign.back();
+        reconciler_.disturbed(ResyncReason::drift);
+    }
+    schedule();
+}
+
+void SpoofGuard::committed(const CommitReport& report) {
+    error_.clear();
+    if (!log_.enabled(LogLevel::debug)) return;
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(report.latency);
+    log_.debug("committed interfaces", {{"operations", std::uint64_t{report.operations}},
+                                        {"latency_us", std::int64_t{us.count()}}});
+}
+
+void SpoofGuard::resynced(const ResyncReport& report) {
+    error_.clear();
+    const auto culprit = std::exchange(culprit_, {});
+    if (report.reason == ResyncReason::start) {
+        log_.info("proving the sources of pods",
+                  {{"mode", to_string(options_.rules.mode)},
+                   {"interfaces", std::uint64_t{links_.links().size()}}});
+    } else if (report.operations > 0 && report.reason != ResyncReason::failure) {
+        ++repairs_;
+        log_.warning("repaired what somebody else changed in the table of interfaces",
+                     {{"cause", to_string(report.reason)},
+                      {"process", culprit.process},
+                      {"pid", culprit.pid}});
+    }
+}
+
+void SpoofGuard::failed(const nft::Error& error, Clock::duration /*retry_in*/) {
+    error_ = to_string(error);
+    // An interface that goes is out of the kernel's reach before we can have heard of it.
+    if (error.code == nft::Errc::not_found) {
+        log_.debug("an interface has gone; trying again", {{"error", error_}});
+    } else {
+        log_.error("the kernel does not take the rules of interfaces; it keeps what it has",
+                   {{"error", error_}});
+    }
+}
+
+// ---- the status -----------------------------------------------------------------------------
+
+/// Counters go with their interfaces: what they had counted is kept.
+void SpoofGuard::count() const {
+    const auto now = nft::read_rule_counters(options_.rules.table);
+    if (!now) return;
+    std::map<std::string, std::uint64_t> counted;
+    for (const auto& [chain, count] : *now) {
+        const auto before = counted_.find(chain);
+        const bool goes_on = before != counted_.end() && before->second <= count.packets;
+        refused_ += count.packets - (goes_on ? before->second : 0);
+        counted.emplace(chain, count.packets);
+    }
+    counted_ = std::move(counted);
+}
+
+AntiSpoofStatus SpoofGuard::status() const {
+    count();
+    AntiSpoofStatus status{.mode = std::string(to_string(options_.rules.mode)),
+                           .in_sync = in_sync(),
+                           .repairs = repairs_,
+                           .error = error_};
+    status.refused = refused_;
+    for (const auto& [index, link] : links_.links()) {
+        PodLinkStatus one{.pod = link.pod,
+                          .interface = link.name,
+                          .index = index,
+                          .evidence = std::string(to_string(link.evidence)),
+                          .addresses = link.addresses};
+        const auto counted = counted_.find(hook_chain(link));
+        if (counted != counted_.end()) one.refused = counted->second;
+        status.interfaces.add(std::move(one), kPodLinksMax);
+    }
+    for (const UnboundPod& one : links_.unbound()) {
+        status.unproved.add({.pod = one.pod,
+                             .reason = std::string(to_string(one.reason)),
+                             .text = explanation(one)},
+                            kPodsInTroubleMax);
+    }
+    return status;
+}
+
+}  // namespace podfence

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "controller/anti_spoof.hpp"
+#include "controller/cluster.hpp"
+#include "controller/log.hpp"
+#include "controller/pod_links.hpp"
+#include "controller/reconciler.hpp"
+#include "controller/rtnetlink.hpp"
+#include "controller/status.hpp"
+#include "nft/monitor.hpp"
+#include "nft/netlink_kernel.hpp"
+
+namespace podfence {
+
+/// The anti-spoof table as something wanted.
+class SpoofTable final : public Wanted {
+  public:
+    /// `links` must outlive the table. `chains_stay`: the kernel keeps a hook's chain when the
+    /// interface goes.
+    SpoofTable(const PodLinks& links, AntiSpoofOptions options, bool chains_stay)
+        : links_(links), options_(std::move(options)), chains_stay_(chains_stay) {}
+
+    std::vector<nft::Op> take_changes() override;
+    nft::Table table() override { return compile_anti_spoof(links_.links(), options_); }
+    /// Without interfaces: nothing of it denies before its hooks are there, all at once.
+    nft::Table closed_table() override { return compile_anti_spoof({}, options_); }
+    std::set<ObjectName> policies_behind(const std::string& /*object*/) const override {
+        return {};
+    }
+    void refuse(const ObjectName& /*policy*/) override {}
+
+  private:
+    const PodLinks& links_;
+    AntiSpoofOptions options_;
+    bool chains_stay_;
+    std::optional<nft::Table> told_{};
+    std::map<std::string, LinkIndex> hooks_{};  ///< Of told_: chain and interface.
+};
+
+/// Linux 6.16 and later: a hook is bound to a name.
+bool hook_chains_outlive_interfaces();
+
+/// Finds the interfaces of this node's pods and keeps the table `netdev podfence` right. Lives in
+/// the agent's io_context and follows rtnetlink; nothing is polled.
+class SpoofGuard final : private ReconcilerObserver {
+  public:
+    struct Options {
+        std::string node{};
+        AntiSpoofOptions rules{};
+    };
+
+    /// Nothing but `options` is owned. Errors: not_permitted, not_supported, io.
+    static nft::Result<std::unique_ptr<SpoofGuard>> open(boost::asio::io_context& io,
+                                                         Options options, const Cluster& cluster,
+                                                         nft::NetlinkKernel& kernel, Log& log);
+
+    /// Every pod has been told: before that nothing is written.
+    void listed();
+    /// The cluster knows something else of this pod, or knows it no more.
+    void pod_changed(const ObjectName& pod);
+    /// Nothing more happens; the rules stay.
+    void stop();
+
+    /// The CNI plugin has made this interface for the pod, with these addresses: see PodLinks.
+    void told(const ObjectName& pod, LinkIndex link, std::vector<Address> addresses);
+    void untold(const ObjectName& pod);
+    /// The kernel has all that is wanted: what was told is enforced.
+    bool in_sync() const { return reconciler_.in_sync(); }
+    /// The interfaces as they are known.
+    const PodLinks& links() const { return links_; }
+
+    AntiSpoofStatus status() const;
+
+  private:
+    SpoofGuard(boost::asio::io_context& io, Options options, const Cluster& cluster,
+               nft::NetlinkKernel& kernel, Log& log, std::unique_ptr<RouteMonitor> routes,
+               nft::Monitor monitor);
+
+    // Of the reconciler.
+    void committed(const CommitReport& report) override;
+    void resynced(const ResyncReport& report) override;
+    void failed(const nft::Error& error, Clock::duration retry_in) override;
+    void refused(const ObjectName& /*policy*/, const nft::Error& /*error*/) override {}
+
+    void watch(boost::asio::posix::stream_descriptor& what, void (SpoofGuard::*read)());
+    void read_links();
+    void read_notices();
+    void remember();
+    void relist(Clock::time_point now);
+    void refresh_pods();
+    bool is_local(const Pod& pod) const { return pod.node == options_.node; }
+    void tell_unbound();
+    void count() const;
+    void schedule();
+    void work();
+
+    boost::asio::io_context& io_;
+    Options options_;
+    const Cluster& cluster_;
+    nft::NetlinkKernel& kernel_;
+    Log& log_;
+    std::unique_ptr<RouteMonitor> routes_;
+    nft::Monitor monitor_;
+    PodLinks links_;
+    SpoofTable table_;
+    Reconciler reconciler_;
+    boost::asio::steady_timer timer_;
+    boost::asio::posix::stream_descriptor link_news_;
+    boost::asio::posix::stream_descriptor notices_;
+
+    bool listed_ = false;
+    bool scheduled_ = false;
+    bool stopped_ = false;
+    std::optional<Clock::time_point> relist_at_{};  ///< What is known of links has gaps.
+    std::optional<Clock::time_point> changed_at_{};
+    std::set<ObjectName> dirty_;                         ///< Pods to look at again.
+    std::map<ObjectName, std::vector<Address>> claims_;  ///< Of this node's pods, held or not.
+    std::map<Address, std::set<ObjectName>> claimants_;
+    std::set<ObjectName> contested_;  ///< Pods of which others hold an address.
+    std::set<ObjectName> told_unbound_;
+    nft::ForeignCommit culprit_{};
+    /// Of each chain what was counted when somebody last looked, and of all that there ever were.
+    mutable std::map<std::string, std::uint64_t> counted_{};
+    mutable std::uint64_t refused_ = 0;
+    std::uint64_t repairs_ = 0;
+    std::string error_{};
+};
+
+}  // namespace podfence

@@ -1,0 +1,346 @@
+// Forged sources against real interfaces: what the guard of interfaces lets in.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <catch2/catch.hpp>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "controller/spoof_guard.hpp"
+#include "test/support/effort.hpp"
+#include "test/support/lab.hpp"
+#include "test/support/lab_frames.hpp"
+#include "test/support/lab_process.hpp"
+#include "test/support/lab_socket.hpp"
+
+namespace podfence::lab {
+namespace {
+
+constexpr std::uint16_t kPort = 5000;
+constexpr std::chrono::seconds kPatience{5};
+
+/// The guard of one node, in its namespace, with the pods of the lab as the API has them.
+class Guard {
+  public:
+    Guard(const Network& network, std::size_t node, AntiSpoofMode mode = AntiSpoofMode::enforce)
+        : network_(network), node_(node), log_({.level = LogLevel::error}) {
+        for (std::size_t i = 0; i < network.pod_count(); ++i) {
+            const Host& host = network.pod(i);
+            Pod pod{.name = {"lab", host.name}};
+            pod.node = network.node(host.node).name;
+            pod.phase = PodPhase::running;
+            pod.addresses = host.addresses;
+            cluster_.put(std::move(pod));
+        }
+        const Stay stay = network_.node(node).ns.enter();
+        kernel_ = nft::NetlinkKernel::open().value();
+        guard_ = SpoofGuard::open(io_, {.node = network_.node(node).name, .rules = {.mode = mode}},
+                                  cluster_, *kernel_, log_)
+                     .value();
+        for (const auto& [name, pod] : cluster_.pods()) guard_->pod_changed(name);
+        guard_->listed();
+        await([&] { return guard_->in_sync(); });
+    }
+    ~Guard() { guard_->stop(); }
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+
+    /// Lets the guard work until it is so; a failed test when it never is.
+    void await(const std::function<bool()>& so) {
+        const auto until = std::chrono::steady_clock::now() + kPatience;
+        while (!so() && std::chrono::steady_clock::now() < until) {
+            io_.run_one_for(std::chrono::milliseconds(100));
+        }
+        REQUIRE(so());
+    }
+    AntiSpoofStatus status() const {
+        const Stay stay = network_.node(node_).ns.enter();
+        return guard_->status();
+    }
+    std::uint64_t refused() const { return status().refused; }
+    PodLink link_of(const Host& pod) const {
+        for (const auto& [index, link] : guard_->links().links()) {
+            if (link.pod.name == pod.name) return link;
+        }
+        fail(pod.name + " has no interface");
+    }
+    void change(const Pod& pod) {
+        cluster_.put(pod);
+        guard_->pod_changed(pod.name);
+    }
+    void remove(const ObjectName& pod) {
+        cluster_.remove_pod(pod);
+        guard_->pod_changed(pod);
+    }
+    const Cluster& cluster() const { return cluster_; }
+    /// Done with what is known by now.
+    void settle() {
+        io_.poll();
+        await([&] { return guard_->in_sync(); });
+    }
+
+  private:
+    const Network& network_;
+    std::size_t node_;
+    Log log_;
+    boost::asio::io_context io_{1};
+    Cluster cluster_;
+    std::unique_ptr<nft::NetlinkKernel> kernel_;
+    std::unique_ptr<SpoofGuard> guard_;
+};
+
+/// A pod that sends frames, another of the same node that hears, and a third whose name is used.
+struct Stage {
+    const Host& node;
+    const Host& sender;
+    const Host& receiver;
+    const Host& victim;
+    Cable cable;
+    Wire wire{};
+    Wire everyone{};
+
+    Stage(const Network& network, std::size_t number, const Guard& guard)
+        : node(network.node(number)),
+          sender(network.pod(number)),
+          receiver(network.pod(number + 2)),
+          victim(network.pod(number + 4)),
+          cable(sender.ns) {
+        wire.source = cable.mac();
+        everyone = {.source = cable.mac(), .destination = {255, 255, 255, 255, 255, 255}};
+        // Over a bridge straight to the other pod, over a cable of its own to the node.
+        const Stay stay = number == 0 ? receiver.ns.enter() : node.ns.enter();
+        wire.destination = mac_of(number == 0 ? "eth0" : guard.link_of(sender).name);
+    }
+
+    /// What the sender may not say.
+    std::vector<Bytes> forged() const {
+        const Bytes mark(16, 'f');
+        std::vector<Bytes> frames;
+        for (const Family family : {Family::ipv4, Family::ipv6}) {
+            const Address to = receiver.primary(family);
+            for (const Address& from :
+                 {victim.primary(family), receiver.primary(family), node.primary(family),
+                  parse(family == Family::ipv4 ? "198.51.100.7" : "2001:db8::bad"),
+                  parse(family == Family::ipv4 ? "127.0.0.1" : "::1"),
+                  parse(family == Family::ipv4 ? "0.0.0.0" : "::")}) {
+                frames.push_back(udp_frame(wire, from, to, kPort, mark));
+            }
+            const Bytes honest = udp_frame(wire, sender.primary(family), to, kPort, mark);
+            for (const std::uint16_t vlan : {0, 1}) frames.push_back(tagged(honest, vlan));
+            frames.push_back(tagged(tagged(honest, 0), 0));
+        }
+        const Address victim4 = victim.primary(Family::ipv4);
+        const Address gateway4 = node.addresses.at(4);
+        const Address to4 = receiver.primary(Family::ipv4);
+        frames.push_back(arp_frame(everyone, 1, victim4, victim4));
+        frames.push_back(arp_frame(everyone, 2, gateway4, to4));
+        frames.push_back(arp_frame(wire, 2, victim4, to4));
+        frames.push_back(arp_frame(everyone, 1, Address(), victim4));
+        const Address own6 = sender.primary(Family::ipv6);
+        const Address victim6 = victim.primary(Family::ipv6);
+        const Address gateway6 = node.addresses.at(5);
+        const Address to6 = receiver.primary(Family::ipv6);
+        frames.push_back(neighbour_frame(wire, 136, own6, to6, victim6));
+        frames.push_back(neighbour_frame(wire, 136, own6, to6, gateway6));
+        frames.push_back(neighbour_frame(wire, 136, victim6, to6, victim6));
+        frames.push_back(neighbour_frame(wire, 135, victim6, to6, to6));
+        frames.push_back(neighbour_frame(wire, 135, parse("::"), to6, victim6));
+        frames.push_back(neighbour_frame(wire, 134, parse("fe80::1"), to6, own6));
+        return frames;
+    }
+
+    /// What it may, and the receiver will hear: one of each family.
+    std::vector<Bytes> honest() const {
+        const Bytes mark(16, 'h');
+        std::vector<Bytes> frames;
+        for (const Family family : {Family::ipv4, Family::ipv6}) {
+            frames.push_back(
+                udp_frame(wire, sender.primary(family), receiver.primary(family), kPort, mark));
+        }
+        return frames;
+    }
+
+    static Address parse(const char* text) { return Address::parse(text).value(); }
+};
+
+/// Counts what comes to the receiver, by its mark.
+class Ear {
+  public:
+    explicit Ear(const Host& host) : sockets_{open(host, Family::ipv4), open(host, Family::ipv6)} {}
+
+    void listen() {
+        for (const UniqueFd& fd : sockets_) {
+            std::array<char, 64> payload{};
+            while (::recv(fd.get(), payload.data(), payload.size(), MSG_DONTWAIT) > 0) {
+                ++(payload[0] == 'h' ? honest : forged);
+            }
+        }
+    }
+    std::uint64_t honest = 0;
+    std::uint64_t forged = 0;
+
+  private:
+    static UniqueFd open(const Host& host, Family family) {
+        const Stay stay = host.ns.enter();
+        UniqueFd fd(
+            ::socket(family == Family::ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        const int bytes = 8 << 20;
+        ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
+        const SocketAddress own = socket_address(host.primary(family), kPort);
+        if (!fd || ::bind(fd.get(), own.get(), own.length) != 0) fail_errno("listening");
+        return fd;
+    }
+    std::array<UniqueFd, 2> sockets_;
+};
+
+/// Whether a datagram to a port where nobody listens is told so.
+bool answers(const Host& from, const Address& to) {
+    constexpr int kPatienceMs = 3000;
+    const Stay stay = from.ns.enter();
+    const UniqueFd fd(
+        ::socket(to.family() == Family::ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const SocketAddress there = socket_address(to, kPort);
+    const char mark = 'h';
+    if (!fd || ::connect(fd.get(), there.get(), there.length) != 0 ||
+        ::send(fd.get(), &mark, 1, 0) != 1) {
+        fail_errno("a datagram to " + to_string(to));
+    }
+    pollfd waiting{.fd = fd.get(), .events = POLLIN, .revents = 0};
+    char none = 0;
+    return ::poll(&waiting, 1, kPatienceMs) == 1 && ::recv(fd.get(), &none, 1, 0) == -1 &&
+           errno == ECONNREFUSED;
+}
+
+/// From every pod of the node to the others, the nodes and the outside: what kernels make of it,
+/// ARP and neighbour discovery included, is honest. Gives how many answers did not come.
+std::size_t unanswered(const Network& network, std::size_t node) {
+    std::vector<std::pair<const Host*, Address>> pairs;
+    for (std::size_t i = node; i < network.pod_count(); i += 2) {
+        for (const Host& to : network.hosts()) {
+            if (&to == &network.pod(i)) continue;
+            for (const Family family : {Family::ipv4, Family::ipv6}) {
+                pairs.emplace_back(&network.pod(i), to.primary(family));
+            }
+        }
+    }
+    return static_cast<std::size_t>(std::ranges::count_if(
+        pairs, [](const auto& pair) { return !answers(*pair.first, pair.second); }));
+}
+
+LabSpec six_pods() {
+    return two_nodes(Wiring::bridge, Wiring::ptp, 3);
+}
+
+std::size_t packets_of_run() {
+    const char* text = std::getenv("PODFENCE_SPOOFED_PACKETS");
+    return text == nullptr ? test::effort(40'000) : std::stoul(text);
+}
+
+}  // namespace
+
+TEST_CASE("Lab N73: forged frames do not pass a pod's interface, honest ones do") {
+    const Lab lab(six_pods());
+    for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
+        INFO((number == 0 ? "bridge" : "ptp"));
+        Guard guard(lab, number);
+        REQUIRE(guard.status().interfaces.total() == 3);
+        CHECK(guard.status().unproved.total() == 0);
+        // What the kernels of pods say of themselves, ARP and neighbour discovery included.
+        CHECK(unanswered(lab, number) == 0);
+        CHECK(guard.refused() == 0);
+
+        Stage stage(lab, number, guard);
+        Ear ear(stage.receiver);
+        const auto forged = stage.forged();
+        const auto honest = stage.honest();
+        std::uint64_t forged_sent = 0;
+        std::uint64_t honest_sent = 0;
+        while (forged_sent + honest_sent < packets_of_run() / 2) {
+            std::vector<Bytes> burst;
+            for (int i = 0; i < 8; ++i) {
+                burst.insert(burst.end(), forged.begin(), forged.end());
+                burst.insert(burst.end(), honest.begin(), honest.end());
+            }
+            stage.cable.send(burst);
+            forged_sent += 8 * forged.size();
+            honest_sent += 8 * honest.size();
+            ear.listen();
+        }
+        ear.listen();
+        CHECK(guard.refused() == forged_sent);
+        CHECK(ear.forged == 0);
+        CHECK(ear.honest == honest_sent);
+        std::printf("%s: %llu forged frames, %llu passed; %llu honest, %llu lost\n",
+                    number == 0 ? "bridge" : "ptp", static_cast<unsigned long long>(forged_sent),
+                    static_cast<unsigned long long>(ear.forged),
+                    static_cast<unsigned long long>(honest_sent),
+                    static_cast<unsigned long long>(honest_sent - ear.honest));
+    }
+}
+
+TEST_CASE("Lab N73: an audit lets forged frames in and counts them") {
+    const Lab lab(six_pods());
+    Guard guard(lab, 0, AntiSpoofMode::audit);
+    Stage stage(lab, 0, guard);
+    const auto forged = stage.forged();
+    Ear ear(stage.receiver);
+    stage.cable.send(forged);
+    ear.listen();
+    CHECK(guard.refused() == forged.size());
+    CHECK(ear.forged > 0);
+}
+
+TEST_CASE("Lab N73: the guard follows interfaces and addresses") {
+    const Lab lab(six_pods());
+    for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
+        INFO((number == 0 ? "bridge" : "ptp"));
+        Guard guard(lab, number);
+        Stage stage(lab, number, guard);
+        Ear ear(stage.receiver);
+        const PodLink link = guard.link_of(stage.sender);
+        // Refused as often as sent, and the honest heard.
+        const auto holds = [&] {
+            const auto before = guard.refused();
+            const auto heard = ear.honest;
+            stage.cable.send(stage.forged());
+            stage.cable.send(stage.honest());
+            ear.listen();
+            CHECK(guard.refused() - before == stage.forged().size());
+            CHECK(ear.forged == 0);
+            CHECK(ear.honest - heard == stage.honest().size());
+        };
+        holds();
+        check_program(
+            {"ip", "-n", stage.node.ns.name(), "link", "set", "dev", link.name, "name", "renamed"});
+        guard.await([&] { return guard.link_of(stage.sender).name == "renamed"; });
+        guard.settle();
+        holds();
+        // Another pod's interface goes, with its pod.
+        const PodLink gone = guard.link_of(stage.victim);
+        check_program({"ip", "-n", stage.node.ns.name(), "link", "delete", gone.name});
+        guard.remove(gone.pod);
+        guard.await([&] { return guard.status().interfaces.total() == 2; });
+        guard.settle();
+        holds();
+        // The pod ends: its interface is nobody's until it goes.
+        const Pod pod = *guard.cluster().find_pod(link.pod);
+        guard.remove(link.pod);
+        guard.settle();
+        CHECK(guard.status().interfaces.total() == 1);
+        guard.change(pod);
+        guard.settle();
+        CHECK(guard.status().interfaces.total() == 2);
+        holds();
+    }
+}
+
+}  // namespace podfence::lab
