@@ -162,6 +162,11 @@ struct MatchCtState {  ///< ct state established,related
     std::uint32_t any_of = 0;
     friend bool operator==(const MatchCtState&, const MatchCtState&) = default;
 };
+struct MatchCtMark {  ///< ct mark & 0x10000000 == 0x10000000
+    std::uint32_t mask = 0;
+    std::uint32_t value = 0;
+    friend bool operator==(const MatchCtMark&, const MatchCtMark&) = default;
+};
 struct MatchSet {  ///< ip saddr . ip daddr @name
     std::vector<Field> key;
     std::string set;
@@ -185,6 +190,11 @@ struct Log {  ///< log prefix "x" group 5
     std::string prefix{};
     friend bool operator==(const Log&, const Log&) = default;
 };
+/// meta l4proto tcp reject with tcp reset: drops the packet and resets its sender. What is not TCP
+/// does not match. Not for netdev tables.
+struct RejectTcpReset {
+    friend bool operator==(const RejectTcpReset&, const RejectTcpReset&) = default;
+};
 /// Something in the kernel's rule that we never write. Only decoding makes it; it is never equal to
 /// anything wanted, so the chain gets rewritten.
 struct Opaque {
@@ -192,8 +202,8 @@ struct Opaque {
     friend bool operator==(const Opaque&, const Opaque&) = default;
 };
 
-using Statement =
-    std::variant<MatchCtState, MatchSet, LookupVerdict, Counter, Limit, Log, Verdict, Opaque>;
+using Statement = std::variant<MatchCtState, MatchCtMark, MatchSet, LookupVerdict, Counter, Limit,
+                               Log, Verdict, RejectTcpReset, Opaque>;
 
 struct Rule {
     std::vector<Statement> statements;

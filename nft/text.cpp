@@ -119,9 +119,19 @@ std::string ct_states_text(std::uint32_t any_of) {
         names, [](const auto& name) { return name; }, ",");
 }
 
+/// As nft prints marks.
+std::string mark_text(std::uint32_t mark) {
+    std::array<char, 16> number{};
+    std::snprintf(number.data(), number.size(), "0x%08x", mark);
+    return number.data();
+}
+
 struct StatementPrinter {
     std::string operator()(const MatchCtState& match) const {
         return "ct state " + ct_states_text(match.any_of);
+    }
+    std::string operator()(const MatchCtMark& match) const {
+        return "ct mark & " + mark_text(match.mask) + " == " + mark_text(match.value);
     }
     std::string operator()(const MatchSet& match) const {
         return joined(match.key, field_name, " . ") + " @" + plain(match.set);
@@ -140,6 +150,9 @@ struct StatementPrinter {
                std::to_string(log.group);
     }
     std::string operator()(const Verdict& verdict) const { return to_text(verdict); }
+    std::string operator()(const RejectTcpReset&) const {
+        return "meta l4proto tcp reject with tcp reset";
+    }
     /// In brackets, so that nft refuses the rule instead of loading it without this condition.
     std::string operator()(const Opaque& opaque) const {
         return "<" + printable(opaque.what) + ">";

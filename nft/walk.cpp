@@ -194,6 +194,9 @@ class Walker {
     bool apply(const MatchCtState& match, std::optional<Verdict>& /*verdict*/) {
         return (packet_.ct_state & match.any_of) != 0;
     }
+    bool apply(const MatchCtMark& match, std::optional<Verdict>& /*verdict*/) {
+        return (packet_.ct_mark & match.mask) == match.value;
+    }
     bool apply(const MatchSet& match, std::optional<Verdict>& /*verdict*/) {
         const auto set = table_.sets.find(match.set);
         if (set == table_.sets.end()) return false;
@@ -222,6 +225,12 @@ class Walker {
     }
     bool apply(const Verdict& given, std::optional<Verdict>& verdict) {
         verdict = given;
+        return true;
+    }
+    bool apply(const RejectTcpReset& /*unused*/, std::optional<Verdict>& verdict) {
+        constexpr std::uint8_t tcp = 6;
+        if (packet_.protocol != tcp) return false;
+        verdict = Verdict{VerdictKind::drop};
         return true;
     }
     bool apply(const Counter& /*unused*/, std::optional<Verdict>& /*verdict*/) { return true; }

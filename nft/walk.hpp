@@ -18,6 +18,7 @@ struct Packet {
     std::uint16_t destination_port = 0;  ///< Only for TCP, UDP, SCTP, DCCP, UDP-Lite.
     std::uint8_t icmp_type = 0;          ///< Only for ICMP and ICMPv6.
     std::uint32_t ct_state = ct_new;     ///< One bit of CtState.
+    std::uint32_t ct_mark = 0;           ///< Of its connection.
     std::uint16_t source_port = 0;       ///< Where there is a destination port.
     // As an ingress hook sees it:
     std::uint32_t iif = 0;  ///< The interface's index; 0: not known, and no rule matches it.

@@ -60,10 +60,11 @@ MaybeExpr decode_payload(Bytes data) {
 MaybeExpr decode_ct(Bytes data) {
     const Attrs<NFTA_CT_MAX> attrs(data);
     const auto word = word_at(attrs, NFTA_CT_DREG);
-    if (attrs.u32(NFTA_CT_KEY) != NFT_CT_STATE || !word || attrs.has(NFTA_CT_DIRECTION)) {
+    const auto key = attrs.u32(NFTA_CT_KEY);
+    if (!key || !word || attrs.has(NFTA_CT_DIRECTION) || attrs.has(NFTA_CT_SREG)) {
         return std::nullopt;
     }
-    return LoadCtState{.word = *word};
+    return LoadCt{.key = *key, .word = *word};
 }
 
 MaybeExpr decode_bitwise(Bytes data) {
@@ -139,6 +140,17 @@ MaybeExpr decode_log(Bytes data) {
     return Log{.group = *group, .prefix = attrs.string(NFTA_LOG_PREFIX)};
 }
 
+MaybeExpr decode_reject(Bytes data) {
+    const Attrs<NFTA_REJECT_MAX> attrs(data);
+    const auto type = attrs.u32(NFTA_REJECT_TYPE);
+    if (!type) {
+        return std::nullopt;
+    }
+    // The kernel tells no code where there is none.
+    const Bytes code = attrs.bytes(NFTA_REJECT_ICMP_CODE);
+    return Reject{.type = *type, .code = code.empty() ? std::uint8_t{0} : code.front()};
+}
+
 /// nft 1.0.6 puts a conversion of one byte as 16-bit numbers behind `meta l4proto` in the key of an
 /// interval concatenation: the kernel converts 1 / 2 = 0 numbers, so it is nothing
 /// (nft_byteorder_eval in net/netfilter/nft_byteorder.c).
@@ -153,7 +165,7 @@ struct Decoder {
     std::string_view name;
     MaybeExpr (*decode)(Bytes);
 };
-constexpr std::array<Decoder, 10> kDecoders{{{"meta", decode_meta},
+constexpr std::array<Decoder, 11> kDecoders{{{"meta", decode_meta},
                                              {"payload", decode_payload},
                                              {"ct", decode_ct},
                                              {"bitwise", decode_bitwise},
@@ -162,7 +174,8 @@ constexpr std::array<Decoder, 10> kDecoders{{{"meta", decode_meta},
                                              {"immediate", decode_immediate},
                                              {"counter", decode_counter},
                                              {"limit", decode_limit},
-                                             {"log", decode_log}}};
+                                             {"log", decode_log},
+                                             {"reject", decode_reject}}};
 
 Expr decode_expr(const std::string& name, Bytes data) {
     const auto* const decoder = std::ranges::find(kDecoders, name, &Decoder::name);

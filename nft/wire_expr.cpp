@@ -17,6 +17,7 @@ constexpr std::uint16_t kEtherTypeIpv4 = 0x0800;
 constexpr std::uint16_t kEtherTypeArp = 0x0806;
 constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
 constexpr std::uint16_t kArpHardwareEther = 1;
+constexpr std::uint8_t kProtocolTcp = 6;
 constexpr std::uint8_t kProtocolIcmpv6 = 58;
 
 Immediate one_byte(std::uint8_t value) {
@@ -122,9 +123,15 @@ class Lowering {
 
     void operator()(const MatchCtState& match) {
         // ct state established,related
-        exprs_.emplace_back(LoadCtState{0});
+        exprs_.emplace_back(LoadCt{NFT_CT_STATE, 0});
         exprs_.emplace_back(Mask{0, host_u32(match.any_of)});
         exprs_.emplace_back(Compare{NFT_CMP_NEQ, 0, host_u32(0)});
+    }
+    void operator()(const MatchCtMark& match) {
+        // ct mark & 0x10000000 == 0x10000000
+        exprs_.emplace_back(LoadCt{NFT_CT_MARK, 0});
+        exprs_.emplace_back(Mask{0, host_u32(match.mask)});
+        exprs_.emplace_back(Compare{NFT_CMP_EQ, 0, host_u32(match.value)});
     }
     void operator()(const MatchSet& match) {
         // ip saddr . ip daddr @name
@@ -140,6 +147,12 @@ class Lowering {
     void operator()(const Limit& limit) { exprs_.emplace_back(limit); }  // limit rate 10/second
     void operator()(const Log& log) { exprs_.emplace_back(log); }        // log prefix "x" group 5
     void operator()(const Verdict& verdict) { exprs_.emplace_back(verdict); }  // jump name
+    void operator()(const RejectTcpReset&) {
+        // meta l4proto tcp reject with tcp reset
+        exprs_.emplace_back(LoadMeta{NFT_META_L4PROTO, 0});
+        exprs_.emplace_back(Compare{NFT_CMP_EQ, 0, one_byte(kProtocolTcp)});
+        exprs_.emplace_back(Reject{NFT_REJECT_TCP_RST, 0});
+    }
     void operator()(const Opaque& opaque) { exprs_.emplace_back(Unknown{opaque.what}); }
 
     std::vector<Expr> take() { return std::move(exprs_); }
@@ -206,15 +219,23 @@ class Raising {
   public:
     void operator()(const LoadMeta& meta) { load_field(meta); }
     void operator()(const LoadPayload& payload) { load_field(payload); }
-    void operator()(const LoadCtState& /*state*/) {}
+    void operator()(const LoadCt& load) { ct_ = load.key; }
     void operator()(const Mask& mask) {
-        MatchCtState match;
-        std::memcpy(&match.any_of, mask.mask.bytes.data(), sizeof match.any_of);
-        statements_.emplace_back(match);
+        if (ct_ == NFT_CT_MARK) {
+            statements_.emplace_back(MatchCtMark{.mask = u32_of(mask.mask)});
+        } else {
+            statements_.emplace_back(MatchCtState{u32_of(mask.mask)});
+        }
     }
-    void operator()(const Compare& /*compare*/) {
+    void operator()(const Compare& compare) {
         key_.clear();  // What was loaded was for a dependency.
+        if (ct_ != NFT_CT_MARK || statements_.empty()) return;
+        if (auto* match = std::get_if<MatchCtMark>(&statements_.back())) {
+            match->value = u32_of(compare.value);
+        }
+        ct_.reset();
     }
+    void operator()(const Reject& /*reject*/) { statements_.emplace_back(RejectTcpReset{}); }
     void operator()(const Lookup& lookup) {
         if (lookup.verdict) {
             statements_.emplace_back(LookupVerdict{.key = std::move(key_), .map = lookup.set});
@@ -232,6 +253,11 @@ class Raising {
     std::vector<Statement> take() { return std::move(statements_); }
 
   private:
+    static std::uint32_t u32_of(const Immediate& immediate) {
+        std::uint32_t value = 0;
+        std::memcpy(&value, immediate.bytes.data(), sizeof value);
+        return value;
+    }
     void load_field(const Expr& expr) {
         if (const std::optional<Field> field = field_of(expr)) {
             key_.push_back(*field);
@@ -240,12 +266,13 @@ class Raising {
 
     std::vector<Statement> statements_;
     std::vector<Field> key_;
+    std::optional<std::uint32_t> ct_;  ///< What was loaded of the connection.
 };
 
 struct NameOf {
     std::string operator()(const LoadMeta&) const { return "meta"; }
     std::string operator()(const LoadPayload&) const { return "payload"; }
-    std::string operator()(const LoadCtState&) const { return "ct"; }
+    std::string operator()(const LoadCt&) const { return "ct"; }
     std::string operator()(const Mask&) const { return "bitwise"; }
     std::string operator()(const Compare&) const { return "cmp"; }
     std::string operator()(const Lookup& lookup) const { return "lookup @" + lookup.set; }
@@ -253,6 +280,7 @@ struct NameOf {
     std::string operator()(const Counter&) const { return "counter"; }
     std::string operator()(const Limit&) const { return "limit"; }
     std::string operator()(const Log&) const { return "log"; }
+    std::string operator()(const Reject&) const { return "reject"; }
     std::string operator()(const Unknown& unknown) const { return unknown.name; }
 };
 

@@ -35,9 +35,10 @@ struct LoadPayload {  ///< NFT_PAYLOAD_*_HEADER bytes into a register word
     unsigned word = 0;
     friend bool operator==(const LoadPayload&, const LoadPayload&) = default;
 };
-struct LoadCtState {
+struct LoadCt {  ///< NFT_CT_* of the packet's connection into a register word
+    std::uint32_t key = 0;
     unsigned word = 0;
-    friend bool operator==(const LoadCtState&, const LoadCtState&) = default;
+    friend bool operator==(const LoadCt&, const LoadCt&) = default;
 };
 struct Mask {  ///< reg &= mask, in place
     unsigned word = 0;
@@ -56,13 +57,18 @@ struct Lookup {
     bool verdict = false;  ///< A verdict map: the element's verdict becomes the rule's.
     friend bool operator==(const Lookup&, const Lookup&) = default;
 };
+struct Reject {  ///< NFT_REJECT_*, and for ICMP a code
+    std::uint32_t type = 0;
+    std::uint8_t code = 0;
+    friend bool operator==(const Reject&, const Reject&) = default;
+};
 struct Unknown {  ///< Something we never write.
     std::string name;
     friend bool operator==(const Unknown&, const Unknown&) = default;
 };
 
-using Expr = std::variant<LoadMeta, LoadPayload, LoadCtState, Mask, Compare, Lookup, Verdict,
-                          Counter, Limit, Log, Unknown>;
+using Expr = std::variant<LoadMeta, LoadPayload, LoadCt, Mask, Compare, Lookup, Verdict, Counter,
+                          Limit, Log, Reject, Unknown>;
 
 /// NFT_RULE_MAXEXPRS: the kernel takes no more in one rule.
 inline constexpr std::size_t kExprsMax = 128;

@@ -57,10 +57,10 @@ struct Build {
         set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, payload.length);
         return expr;
     }
-    ExprPtr operator()(const LoadCtState& state) const {
+    ExprPtr operator()(const LoadCt& load) const {
         ExprPtr expr = make("ct");
-        set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
-        set_u32(expr, NFTNL_EXPR_CT_DREG, register_of(state.word));
+        set_u32(expr, NFTNL_EXPR_CT_KEY, load.key);
+        set_u32(expr, NFTNL_EXPR_CT_DREG, register_of(load.word));
         return expr;
     }
     ExprPtr operator()(const Mask& mask) const {
@@ -113,6 +113,12 @@ struct Build {
         if (!log.prefix.empty()) {
             nftnl_expr_set_str(expr.get(), NFTNL_EXPR_LOG_PREFIX, log.prefix.c_str());
         }
+        return expr;
+    }
+    ExprPtr operator()(const Reject& reject) const {
+        ExprPtr expr = make("reject");
+        set_u32(expr, NFTNL_EXPR_REJECT_TYPE, reject.type);
+        nftnl_expr_set_u8(expr.get(), NFTNL_EXPR_REJECT_CODE, reject.code);
         return expr;
     }
     ExprPtr operator()(const Unknown&) const { return nullptr; }

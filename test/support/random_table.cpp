@@ -161,6 +161,7 @@ class TableMaker {
     TableMaker(std::uint64_t seed, TableId id) : random_(seed) { table_.id = std::move(id); }
 
     Table make() {
+        hook_ = static_cast<Hook>(random_.below(5));
         leaves_ = 1 + random_.below(kLeavesMax);
         add_sets();
         add_maps();
@@ -169,7 +170,7 @@ class TableMaker {
         for (std::size_t i = 0; i < branches; ++i) add_chain(name_of("branch", i), leaves_);
         if (table_.id.family == TableFamily::inet) {
             Chain& base = add_chain("base", leaves_);
-            base.base = BaseChain{.hook = static_cast<Hook>(random_.below(5)),
+            base.base = BaseChain{.hook = hook_,
                                   .priority = static_cast<std::int32_t>(random_.below(700)) - 350,
                                   .policy_accept = random_.percent(50)};
         }
@@ -224,6 +225,11 @@ class TableMaker {
             rule.statements.emplace_back(
                 MatchCtState{static_cast<std::uint32_t>(1 + random_.below(15))});
         }
+        if (table_.id.family == TableFamily::inet && random_.percent(20)) {
+            const std::uint32_t bit = 1U << random_.below(32);
+            rule.statements.emplace_back(
+                MatchCtMark{.mask = bit, .value = random_.percent(80) ? bit : 0});
+        }
         for (const auto& [name, set] : table_.sets) {
             if (random_.percent(25) && admit(set.spec)) {
                 rule.statements.emplace_back(
@@ -241,7 +247,12 @@ class TableMaker {
                 Log{.group = static_cast<std::uint16_t>(random_.below(100)),
                     .prefix = random_.percent(50) ? "podfence: " : ""});
         }
-        if (targets == 0 || !add_lookup(rule)) {
+        // The kernel refuses to reject from postrouting.
+        const bool may_reject = table_.id.family == TableFamily::inet &&
+                                hook_ != Hook::postrouting && flavour_ == Flavour::any && !ported_;
+        if (may_reject && random_.percent(15)) {
+            rule.statements.emplace_back(RejectTcpReset{});
+        } else if (targets == 0 || !add_lookup(rule)) {
             rule.statements.emplace_back(random_verdict(targets));
         }
         return rule;
@@ -276,6 +287,7 @@ class TableMaker {
 
     Random random_;
     Table table_;
+    Hook hook_ = Hook::forward;  ///< Of the base chain.
     std::size_t leaves_ = 0;
     Flavour flavour_ = Flavour::any;
     bool ported_ = false;

@@ -155,3 +155,15 @@ TEST_CASE("walk: connection state, ICMPv6 types, and what is not understood") {
     packet.icmp_type = 128;
     CHECK_FALSE(passes(table, packet));
 }
+
+TEST_CASE("walk: marked connections, and a reset that only TCP gets") {
+    constexpr std::uint32_t bit = 0x10000;
+    const auto table =
+        with_rules({{.statements = {MatchCtMark{.mask = bit, .value = bit}, RejectTcpReset{}}}});
+    auto packet = tcp("10.0.0.1", "10.0.0.2", 80);
+    CHECK(passes(table, packet));
+    packet.ct_mark = bit | 1;
+    CHECK_FALSE(passes(table, packet));
+    packet.protocol = 17;
+    CHECK(passes(table, packet));
+}
