@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <cstdlib>
+#include <functional>
 #include <utility>
 
 #include <unistd.h>
@@ -132,6 +133,47 @@ void add_pod_to_node_option(CommandLine& line, CLI::App& command, std::optional<
     line.choices(option, {"allow", "enforce"});
 }
 
+namespace {
+
+/// A check for CLI11.
+std::function<std::string(const std::string&)> number_up_to(unsigned long max, std::string what) {
+    return [max, what = std::move(what)](const std::string& text) {
+        const bool digits =
+            !text.empty() && text.size() <= 9 &&
+            std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+        return digits && std::stoul(text) <= max
+                   ? std::string()
+                   : "'" + text + "' is no " + what + " numbers from 0 to " + std::to_string(max);
+    };
+}
+
+void add_established_options(CommandLine& line, CLI::App& command, RulesetOptions& options) {
+    auto* established =
+        command
+            .add_option_function<std::string>(
+                "--established",
+                [&options](const std::string& text) { options.established_cut = text == "cut"; },
+                "What becomes of open connections that policies stop allowing: the agent cuts "
+                "them, or they live on (default: cut)")
+            ->type_name("HOW")
+            ->group(kRules);
+    line.choices(established, {"cut", "keep"});
+    command
+        .add_option_function<std::uint16_t>(
+            "--connmark-bit",
+            [&options](const std::uint16_t& bit) {
+                options.connmark_bit = static_cast<std::uint8_t>(bit);
+            },
+            "The bit of a connection's mark (ct mark) that says it is cut; one that nothing else "
+            "on the node uses (default: " +
+                std::to_string(kConnmarkBit) + ")")
+        ->check(number_up_to(kConnmarkBitMax, "bit of a mark: these are"))
+        ->type_name("N")
+        ->group(kRules);
+}
+
+}  // namespace
+
 void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& options) {
     add_node_option(command, options.node);
     add_pod_to_node_option(line, command, options.pod_to_node_enforced);
@@ -141,18 +183,12 @@ void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& o
                   "open connections, of ports that a verdict map allows, or of the exceptions "
                   "before the drop")
         ->group(kRules);
+    add_established_options(line, command, options);
     command
         .add_option_function<std::uint16_t>(
             "--log-group", [&options](const std::uint16_t& group) { options.log_group = group; },
             "Send denied packets to this NFLOG group, rate-limited")
-        ->check([](const std::string& text) {
-            const bool digits =
-                !text.empty() && text.size() <= 5 &&
-                std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-            return digits && std::stoul(text) <= 65535
-                       ? ""
-                       : "'" + text + "' is no NFLOG group: these are numbers from 0 to 65535";
-        })
+        ->check(number_up_to(65535, "NFLOG group: these are"))
         ->type_name("N")
         ->group(kRules);
 }

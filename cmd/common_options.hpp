@@ -42,6 +42,8 @@ struct RulesetOptions {
     bool counters = false;
     std::optional<std::uint16_t> log_group{};
     std::optional<bool> pod_to_node_enforced{};  ///< nullopt: not given.
+    std::optional<bool> established_cut{};       ///< Likewise.
+    std::optional<std::uint8_t> connmark_bit{};  ///< Likewise.
 };
 /// A check: a value that a script left empty must not count as not given.
 std::string not_empty(const std::string& value);

@@ -84,6 +84,9 @@ AgentSettings settings_of(const boost::json::value& status) {
     if (const auto* group = rules.at("log_group").if_int64()) {
         settings.log_group = static_cast<std::uint16_t>(*group);
     }
+    if (const auto* bit = rules.at("connmark_bit").if_int64()) {
+        settings.connmark_bit = static_cast<std::uint8_t>(*bit);
+    }
     return settings;
 }
 
@@ -166,6 +169,13 @@ CompileOptions compile_options(const RulesetOptions& options, const Input& input
         .counters = options.counters || (input.agent && input.agent->counters),
         .log_group = options.log_group,
         .pod_to_node_enforced = pod_to_node_enforced(options.pod_to_node_enforced, input)};
+    if (input.agent) compile.connmark_bit = input.agent->connmark_bit;
+    if (options.connmark_bit) compile.connmark_bit = options.connmark_bit;
+    if (options.established_cut) {
+        compile.connmark_bit = *options.established_cut
+                                   ? std::optional(compile.connmark_bit.value_or(kConnmarkBit))
+                                   : std::nullopt;
+    }
     if (!compile.log_group && input.agent) compile.log_group = input.agent->log_group;
     return compile;
 }

@@ -18,6 +18,7 @@ struct AgentSettings {
     bool counters = false;
     std::optional<std::uint16_t> log_group{};
     bool pod_to_node_enforced = false;
+    std::optional<std::uint8_t> connmark_bit{};  ///< None: established connections are kept.
 };
 
 /// What was read, and what was said about it. The remarks are on stderr already.

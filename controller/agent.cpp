@@ -80,6 +80,7 @@ void Agent::run() {
                           {"node", options_.rules.node},
                           {"source", source_->status().origin},
                           {"socket", options_.socket_path}});
+    revocation_ = Revocation::start(io_, desired_, log_, metrics_);
     watch_signals();
     watch_kernel();
     feed_watchdog();
@@ -306,6 +307,7 @@ void Agent::committed(const CommitReport& report) {
 }
 
 void Agent::resynced(const ResyncReport& report) {
+    if (revocation_) revocation_->compared(report);
     ResyncRecord record{.at = std::chrono::system_clock::now(),
                         .reason = std::string(to_string(report.reason)),
                         .operations = report.operations,

@@ -21,10 +21,11 @@
 #include "controller/log_timer.hpp"
 #include "controller/metrics.hpp"
 #include "controller/reconciler.hpp"
+#include "controller/revocation.hpp"
 #include "controller/service_manager.hpp"
 #include "controller/source.hpp"
-#include "controller/table_hold.hpp"
 #include "controller/spoof_guard.hpp"
+#include "controller/table_hold.hpp"
 #include "nft/monitor.hpp"
 #include "nft/netlink_kernel.hpp"
 
@@ -42,7 +43,8 @@ struct AgentOptions {
 };
 
 /// The DaemonSet's process: joins a source of objects, the desired ruleset, the reconciler and the
-/// kernel, and tells how they stand. One thread; everything happens in its io_context.
+/// kernel, and tells how they stand. Everything happens in its io_context, on one thread; only the
+/// kernel's walks through its connections are waited for on another (WalkerThread).
 class Agent final : private Sink, private ReconcilerObserver, private AgentView {
   public:
     /// Makes the source that tells `sink`.
@@ -77,6 +79,9 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
 
     // Of the reconciler.
     void committed(const CommitReport& report) override;
+    void enforced(const nft::Batch& changes) override {
+        if (revocation_) revocation_->enforced(changes.ops);
+    }
     void resynced(const ResyncReport& report) override;
     void failed(const nft::Error& error, Clock::duration retry_in) override;
     void refused(const ObjectName& policy, const nft::Error& error) override;
@@ -108,6 +113,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     Reconciler reconciler_;
     TableHold hold_;
     Metrics metrics_;
+    std::unique_ptr<Revocation> revocation_;  ///< None: established connections live on.
     LocalApi api_;
     AttachedPods attached_;  ///< Between the source and us.
     CniApi cni_;

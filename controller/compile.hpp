@@ -11,6 +11,13 @@
 
 namespace podfence {
 
+/// Marks connections that policies no longer allow. Public projects' marks were looked up in the
+/// fwmark registry (github.com/fwmark/registry) and their sources: kube-proxy has bits 14 and 15,
+/// CNI's portmap 13, AWS VPC CNI 7, Weave 17 and 18, Tailscale 16 to 23, WireGuard's wg-quick
+/// writes 0xca6c. Calico and Cilium take more, but enforce policies themselves.
+inline constexpr std::uint8_t kConnmarkBit = 28;
+inline constexpr std::uint8_t kConnmarkBitMax = 31;
+
 /// What the operator chose; not what the cluster says.
 struct CompileOptions {
     std::string node;  ///< Pods of this node are enforced.
@@ -19,6 +26,12 @@ struct CompileOptions {
     bool counters = false;                     ///< Where rules allow, and at the drop.
     std::optional<std::uint16_t> log_group{};  ///< NFLOG group for denied packets.
     bool pod_to_node_enforced = false;         ///< D2: also judge pods' traffic to their own node.
+    /// The bit of a connection's mark by which it is cut after policies stopped allowing it (D4);
+    /// none: established connections live on.
+    std::optional<std::uint8_t> connmark_bit = kConnmarkBit;
+
+    /// The mark with only that bit; 0: none.
+    std::uint32_t revoked_mark() const { return connmark_bit ? 1U << *connmark_bit : 0; }
 };
 
 /// Where a chain of the compiled table comes from, for `dump`.

@@ -198,6 +198,29 @@ void Desired::enter(const Pod& pod) {
     for (const auto& address : local.addresses) dispatch_.put(address, pod.name, chains);
 }
 
+template <class Judges>
+PerDirection<std::set<Address>> Desired::addresses_where(Judges judges) const {
+    PerDirection<std::set<Address>> found;
+    for (const auto& [name, pod] : local_pods_) {
+        for (const auto direction : kDirections) {
+            const LiveClass* live = pod.classes[index(direction)];
+            if (live == nullptr || !judges(live)) continue;
+            found[index(direction)].insert(pod.addresses.begin(), pod.addresses.end());
+        }
+    }
+    return found;
+}
+
+PerDirection<std::set<Address>> Desired::addresses_behind(const std::string& object) const {
+    const auto classes = classes_.classes_behind(object);
+    return addresses_where(
+        [&](const LiveClass* live) { return std::ranges::find(classes, live) != classes.end(); });
+}
+
+PerDirection<std::set<Address>> Desired::isolated_addresses() const {
+    return addresses_where([](const LiveClass* /*any*/) { return true; });
+}
+
 nft::Table Desired::table() {
     settle();
     nft::Table table{.id = options_.table};

@@ -40,6 +40,13 @@ class Desired final : public Wanted {
     std::set<ObjectName> policies_behind(const std::string& object) const override {
         return classes_.policies_behind(object);
     }
+    /// The addresses of this node's pods that are judged by this chain, map or set in a direction.
+    PerDirection<std::set<Address>> addresses_behind(const std::string& object) const;
+    /// Those of pods that are isolated in a direction.
+    PerDirection<std::set<Address>> isolated_addresses() const;
+    /// Whether it was refused, and still is.
+    bool is_refused(const ObjectName& policy) const { return refused_.contains(policy); }
+    const CompileOptions& options() const { return options_; }
     nft::Table table() override;
     /// How large the table was when take_changes() or table() was called last, but for elements of
     /// pods that came or went since. Not in proportion to anything.
@@ -57,6 +64,8 @@ class Desired final : public Wanted {
         PerDirection<LiveClass*> classes{};
     };
 
+    template <class Judges>
+    PerDirection<std::set<Address>> addresses_where(Judges judges) const;
     bool is_ours(const Pod* pod) const { return pod != nullptr && pod->node == options_.node; }
     void touch_holders(const std::vector<Address>& addresses);
     void update_holders(const std::vector<Address>& addresses);

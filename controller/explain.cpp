@@ -91,9 +91,10 @@ Exemption exemption_of(const Question& question, const ExplainOptions& options) 
 bool direction_allowed(const Question& question, const ExplainOptions& options) {
     if (exemption_of(question, options) != Exemption::none) return true;
     bool isolated = false;
-    for (const auto& [name, policy] : question.cluster.policies()) {
+    for (const auto& [name, policy] : question.cluster.policies_of(question.judged()->name.ns)) {
         if (!isolates(policy, *question.judged(), question.direction)) continue;
         isolated = true;
+        if (options.refused && options.refused(name)) continue;
         for (const PolicyRule& rule : policy.rules(question.direction)) {
             if (allows(question, policy, rule)) return true;  // N4
         }
@@ -109,6 +110,7 @@ DirectionOutcome explain_direction(const Question& question, const ExplainOption
         if (!isolates(policy, *outcome.pod, question.direction)) continue;
         PolicyOutcome& entry =
             outcome.policies.emplace_back(PolicyOutcome{.policy = name, .pos = policy.pos});
+        if (options.refused && options.refused(name)) continue;
         for (const PolicyRule& rule : policy.rules(question.direction)) {
             entry.rules.push_back(explain_detail::describe(question, name, rule));
         }
@@ -153,8 +155,13 @@ Explanation explain(const Cluster& cluster, const Flow& flow, const ExplainOptio
 }
 
 bool allowed(const Cluster& cluster, const Flow& flow, const ExplainOptions& options) {
-    return direction_allowed(ask(cluster, flow, Direction::egress), options) &&
-           direction_allowed(ask(cluster, flow, Direction::ingress), options);  // N5
+    return allowed(cluster, flow, Direction::egress, options) &&
+           allowed(cluster, flow, Direction::ingress, options);  // N5
+}
+
+bool allowed(const Cluster& cluster, const Flow& flow, Direction direction,
+             const ExplainOptions& options) {
+    return direction_allowed(ask(cluster, flow, direction), options);
 }
 
 }  // namespace podfence

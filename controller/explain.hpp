@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,11 +90,16 @@ struct Explanation {
 
 struct ExplainOptions {
     bool pod_to_node_enforced = false;  ///< D2
+    /// Policies of which this is true isolate as they say and allow nothing.
+    std::function<bool(const ObjectName&)> refused{};
 };
 
 /// Whole, with reasons.
 Explanation explain(const Cluster& cluster, const Flow& flow, const ExplainOptions& options = {});
 /// Only the verdict; for matrices and property tests.
 bool allowed(const Cluster& cluster, const Flow& flow, const ExplainOptions& options = {});
+/// The same of one direction.
+bool allowed(const Cluster& cluster, const Flow& flow, Direction direction,
+             const ExplainOptions& options = {});
 
 }  // namespace podfence

@@ -103,7 +103,7 @@ void LiveClasses::tell(Difference& difference) {
     sets_.tell(difference);
 }
 
-std::set<ObjectName> LiveClasses::policies_behind(const std::string& object) const {
+std::vector<const LiveClass*> LiveClasses::classes_behind(const std::string& object) const {
     const auto among = [&](const std::vector<std::string>& names) {
         return std::ranges::find(names, object) != names.end();
     };
@@ -111,14 +111,20 @@ std::set<ObjectName> LiveClasses::policies_behind(const std::string& object) con
         return std::ranges::any_of(kFamilies,
                                    [&](nft::Family family) { return set->name(family) == object; });
     };
-    std::set<ObjectName> found;
-    for (const auto& [definition, policy_class] : classes_) {
-        if (policy_class.chain != object && !among(policy_class.chains) &&
-            !among(policy_class.maps) && !among(policy_class.constant_sets) &&
-            std::ranges::none_of(policy_class.live_sets, is_name_of)) {
-            continue;
+    std::vector<const LiveClass*> found;
+    for (const auto& [definition, live] : classes_) {
+        if (live.chain == object || among(live.chains) || among(live.maps) ||
+            among(live.constant_sets) || std::ranges::any_of(live.live_sets, is_name_of)) {
+            found.push_back(&live);
         }
-        for (const NetworkPolicy* policy : definition.policies) found.insert(policy->name);
+    }
+    return found;
+}
+
+std::set<ObjectName> LiveClasses::policies_behind(const std::string& object) const {
+    std::set<ObjectName> found;
+    for (const LiveClass* live : classes_behind(object)) {
+        for (const NetworkPolicy* policy : live->definition->policies) found.insert(policy->name);
     }
     return found;
 }

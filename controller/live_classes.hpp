@@ -44,7 +44,9 @@ class LiveClasses {
     void write(nft::Table& table) const;
     nft::TableCounts counts() const;
     void tell(Difference& difference);
-    /// The policies of the classes that use this chain, map or set.
+    /// The classes that use this chain, map or set.
+    std::vector<const LiveClass*> classes_behind(const std::string& object) const;
+    /// Their policies.
     std::set<ObjectName> policies_behind(const std::string& object) const;
 
   private:

@@ -96,11 +96,21 @@ struct Metrics::Families {
                           "Times the kernel's table was not as left, and was repaired.",
                           "cause",
                           {"drift", "lost", "failure", "audit"}};
-    LabelledCounter errors{registry,
-                           "podfence_errors_total",
-                           "Things that failed.",
-                           "kind",
-                           {"kernel", "refused", "policy", "input", "monitor", "events"}};
+    LabelledCounter errors{
+        registry,
+        "podfence_errors_total",
+        "Things that failed.",
+        "kind",
+        {"kernel", "refused", "policy", "input", "monitor", "events", "conntrack"}};
+    prometheus::Family<prometheus::Counter>& revoked =
+        prometheus::BuildCounter()
+            .Name("podfence_connections_revoked_total")
+            .Help(
+                "Established connections cut because policies no longer allow them, and those "
+                "restored because they do again.")
+            .Register(registry);
+    prometheus::Counter& cut = revoked.Add({{"what", "cut"}});
+    prometheus::Counter& restored = revoked.Add({{"what", "restored"}});
     LabelledCounter restarts{registry,
                              "podfence_api_restarts_total",
                              "Lists and watches of the API server begun again.",
@@ -168,6 +178,11 @@ void Metrics::resynced(const ResyncRecord& record) {
 
 void Metrics::error(std::string_view kind) {
     families_->errors.increment(kind);
+}
+
+void Metrics::connections_revoked(std::size_t cut, std::size_t restored) {
+    families_->cut.Increment(static_cast<double>(cut));
+    families_->restored.Increment(static_cast<double>(restored));
 }
 
 void Metrics::api_restarted(std::string_view kind) {

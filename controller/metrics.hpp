@@ -28,6 +28,8 @@ class Metrics {
     void resynced(const ResyncRecord& record);
     /// `kind`: what failed: "kernel-rejected", "source-forbidden"...
     void error(std::string_view kind);
+    /// Established connections that were cut, and that were allowed again while they were there.
+    void connections_revoked(std::size_t cut, std::size_t restored);
     /// A watch or list of "pods", "namespaces" or "networkpolicies" had to begin again.
     void api_restarted(std::string_view kind);
 

@@ -1,5 +1,6 @@
 #include "controller/node_frame.hpp"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 #include <vector>
@@ -21,6 +22,8 @@ using nft::VerdictKind;
 constexpr std::uint32_t kPodsCapacityLeast = 1024;
 constexpr std::string_view kNeighbourDiscovery = "neighbour-discovery";
 constexpr std::string_view kLinkProtocols = "link-protocols";
+/// Where marked connections end.
+constexpr std::string_view kRevoked = "revoked";
 /// Denied packets logged a second, so that a flood of them does not become one of messages.
 constexpr std::uint64_t kLogPerSecond = 100;
 
@@ -60,12 +63,16 @@ void add_exceptions(nft::Table& table) {
 }
 
 /// Asks the dispatch maps who isolates.
-void add_base_chain(Compiled& out, std::string name, const nft::BaseChain& base,
+void add_base_chain(Compiled& out, const CompileOptions& options, std::string name, nft::Hook hook,
                     std::span<const Direction> directions, const FrameCounts& counts) {
-    nft::Chain chain{.base = base,
+    nft::Chain chain{.base = nft::BaseChain{.hook = hook, .priority = options.priority},
                      .comment = directions.size() == 1
                                     ? "who isolates the source"
                                     : "who isolates the source, then who the destination"};
+    if (const auto mark = options.revoked_mark(); mark != 0) {
+        chain.rules.push_back({.statements = {nft::MatchCtMark{.mask = mark, .value = mark},
+                                              Verdict{VerdictKind::go_to, std::string(kRevoked)}}});
+    }
     chain.rules.push_back({.statements = {nft::MatchCtState{nft::ct_established | nft::ct_related},
                                           Verdict{VerdictKind::accept}}});
     for (const auto direction : directions) {
@@ -79,6 +86,24 @@ void add_base_chain(Compiled& out, std::string name, const nft::BaseChain& base,
     }
     out.origins.insert_or_assign(name, ChainOrigin{.what = "hook"});
     out.table.chains.insert_or_assign(std::move(name), std::move(chain));
+}
+
+nft::Rule log_rule(std::uint16_t group, std::string prefix) {
+    return {.statements = {nft::Limit{.packets_per_second = kLogPerSecond},
+                           nft::Log{.group = group, .prefix = std::move(prefix)}}};
+}
+
+/// Connections that were allowed once and are no longer (D4). Whoever speaks by TCP is told that it
+/// is over, each end when it speaks; others are not heard any more.
+void add_revoked_chain(Compiled& out, const CompileOptions& options) {
+    const std::string name(kRevoked);
+    nft::Chain chain{.comment = "connections that policies no longer allow"};
+    if (options.log_group) chain.rules.push_back(log_rule(*options.log_group, name));
+    if (options.counters) chain.rules.push_back({.statements = {nft::Counter{}}});
+    chain.rules.push_back({.statements = {nft::RejectTcpReset{}}});
+    chain.rules.push_back({.statements = {Verdict{VerdictKind::drop}}});
+    out.origins.insert_or_assign(name, ChainOrigin{.what = "denied"});
+    out.table.chains.insert_or_assign(name, std::move(chain));
 }
 
 /// Everything that no rule allows ends here. The exceptions stand here and not in front of the
@@ -97,11 +122,7 @@ void add_deny_chain(Compiled& out, const CompileOptions& options, Direction dire
     spare({Field::icmpv6_type}, std::string(kNeighbourDiscovery));
     spare({Field::l4proto}, std::string(kLinkProtocols));
     const auto name = ClassCompiler::deny_chain(direction);
-    if (options.log_group) {
-        chain.rules.push_back(
-            {.statements = {nft::Limit{.packets_per_second = kLogPerSecond},
-                            nft::Log{.group = *options.log_group, .prefix = name}}});
-    }
+    if (options.log_group) chain.rules.push_back(log_rule(*options.log_group, name));
     nft::Rule drop;
     if (options.counters) drop.statements.emplace_back(nft::Counter{});
     drop.statements.emplace_back(Verdict{VerdictKind::drop});
@@ -115,6 +136,17 @@ void add_deny_chain(Compiled& out, const CompileOptions& options, Direction dire
 std::string dispatch_name(Direction direction, Family family, std::size_t entries) {
     return sized(std::string(to_string(direction)) + "-" + std::string(family_suffix(family)),
                  entries);
+}
+
+std::optional<Direction> dispatch_direction(const std::string& map, const nft::SetSpec& spec) {
+    // A class's maps are looked up by port.
+    const bool by_address = std::ranges::any_of(
+        kFamilies, [&](Family family) { return spec.key == std::vector{address_type(family)}; });
+    if (!by_address) return std::nullopt;
+    for (const auto direction : kDirections) {
+        if (map.starts_with(std::string(to_string(direction)) + "-")) return direction;
+    }
+    return std::nullopt;
 }
 
 nft::SetSpec dispatch_spec(Family family, std::size_t entries) {
@@ -150,12 +182,12 @@ nft::Element hairpin_element(const Address& address) {
 /// and more than the look-ups do.
 void write_frame(Compiled& out, const CompileOptions& options, const FrameCounts& counts) {
     add_exceptions(out.table);
-    const nft::BaseChain forward{.hook = nft::Hook::forward, .priority = options.priority};
-    add_base_chain(out, "forward", forward, kDirections, counts);
+    add_base_chain(out, options, "forward", nft::Hook::forward, kDirections, counts);
     if (options.pod_to_node_enforced) {
-        const nft::BaseChain input{.hook = nft::Hook::input, .priority = options.priority};
-        add_base_chain(out, "input", input, std::array{Direction::egress}, counts);
+        add_base_chain(out, options, "input", nft::Hook::input, std::array{Direction::egress},
+                       counts);
     }
+    if (options.connmark_bit) add_revoked_chain(out, options);
     for (const auto direction : kDirections) add_deny_chain(out, options, direction, counts);
 }
 

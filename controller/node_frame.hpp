@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "controller/compile.hpp"
@@ -29,6 +30,8 @@ struct FrameCounts {
 
 /// The verdict map that leads from an isolated pod's address to its class.
 std::string dispatch_name(Direction direction, nft::Family family, std::size_t entries);
+/// The direction of a dispatch map; nullopt: it is none.
+std::optional<Direction> dispatch_direction(const std::string& map, const nft::SetSpec& spec);
 nft::SetSpec dispatch_spec(nft::Family family, std::size_t entries);
 nft::MapEntry dispatch_entry(Direction direction, const Address& address, const std::string& chain,
                              const ObjectName& pod);

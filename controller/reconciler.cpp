@@ -96,6 +96,7 @@ void Reconciler::commit_changes(Time now) {
                          .summary = nft::summarize(batch),
                          .latency = done - received,
                          .took = done - now});
+    observer_.enforced(batch);
 }
 
 void Reconciler::spend(Time began, Time done) {

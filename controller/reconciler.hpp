@@ -52,6 +52,8 @@ class ReconcilerObserver {
     virtual ~ReconcilerObserver() = default;
 
     virtual void committed(const CommitReport& report) = 0;
+    /// What was committed. Not told of what a comparison changes.
+    virtual void enforced(const nft::Batch& /*changes*/) {}
     virtual void resynced(const ResyncReport& report) = 0;
     /// The kernel does not take it. What it held it goes on enforcing; another attempt follows.
     virtual void failed(const nft::Error& error, Clock::duration retry_in) = 0;

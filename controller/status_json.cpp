@@ -149,10 +149,14 @@ json::object anti_spoof_json(const std::optional<AntiSpoofStatus>& status) {
 json::object rules_json(const CompileOptions& rules) {
     json::value group;
     if (rules.log_group) group = *rules.log_group;
+    json::value bit;
+    if (rules.connmark_bit) bit = *rules.connmark_bit;
     return {{"table", rules.table.name},
             {"counters", rules.counters},
             {"log_group", group},
-            {"pod_to_node", rules.pod_to_node_enforced ? "enforce" : "allow"}};
+            {"pod_to_node", rules.pod_to_node_enforced ? "enforce" : "allow"},
+            {"established", rules.connmark_bit ? "cut" : "keep"},
+            {"connmark_bit", bit}};
 }
 
 }  // namespace

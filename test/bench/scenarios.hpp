@@ -26,5 +26,7 @@ void measure_agent(Report& report, const Options& options);
 void measure_events(Report& report, const Options& options);
 /// From the table's loss to its return.
 void measure_repairs(Report& report, const Options& options);
+/// From access taken away to the last byte of an established connection.
+void measure_revokes(Report& report, const Options& options);
 
 }  // namespace podfence::bench

@@ -71,17 +71,26 @@ TEST_CASE("the agent's own choices count, unless others are given", "[cli]") {
     status.rules.counters = true;
     status.rules.log_group = 7;
     status.rules.pod_to_node_enforced = true;
+    status.rules.connmark_bit = 5;
     const test::ServedAgent agent(status, shop());
     const auto as_agent = ask(agent, {"dump", "-o", "nft"});
     CHECK(as_agent.out ==
           run_podfence({"dump", "-o", "nft", "-f", "-", "--node", "node-b", "--counters",
-                        "--log-group", "7", "--pod-to-node", "enforce"},
+                        "--log-group", "7", "--pod-to-node", "enforce", "--connmark-bit", "5"},
                        test::kShop)
               .out);
     const auto other =
         ask(agent, {"dump", "-o", "nft", "--node", "node-a", "--pod-to-node", "allow"});
     CHECK(other.out != as_agent.out);
     CHECK(contains(other.out, "10.1.0.4"));
+    CHECK(contains(other.out, "ct mark & 0x00000020 == 0x00000020 goto revoked"));
+    const auto kept = ask(agent, {"dump", "-o", "nft", "--established", "keep"});
+    CHECK_FALSE(contains(kept.out, "revoked"));
+    status.rules.connmark_bit.reset();
+    const test::ServedAgent keeper(status, shop());
+    CHECK(ask(keeper, {"dump", "-o", "nft"}).out == kept.out);
+    CHECK(contains(ask(keeper, {"dump", "-o", "nft", "--established", "cut"}).out,
+                   "ct mark & 0x10000000 == 0x10000000 goto revoked"));
 }
 
 TEST_CASE("an agent that does not know the cluster yet is no input", "[cli]") {

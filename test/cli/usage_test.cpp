@@ -52,6 +52,8 @@ TEST_CASE("bad usage is status 2, on stderr, with what was probably meant", "[cl
              {{"apply", "--log-group", "many", "-f", "x"}, "numbers from 0 to 65535"},
              {{"apply", "--log-group", "65536", "-f", "x"}, "numbers from 0 to 65535"},
              {{"apply", "--log-group", "-1", "-f", "x"}, "--log-group"},
+             {{"apply", "--connmark-bit", "32", "-f", "x"}, "numbers from 0 to 31"},
+             {{"agent", "--established", "perhaps", "-f", "x"}, "--established"},
              {{"apply", "--node", "", "-f", "x"}, "--node: the value is empty"},
              {{"explain", "--from", "a/b", "--to", "c/d", "--port", ""}, "--port: the value is"},
              {{"explain", "--from", "a/b", "--to", "c/d", "--port="}, "--port"},

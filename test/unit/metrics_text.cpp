@@ -54,6 +54,7 @@ TEST_CASE("commits, repairs and failures are counted", "[metrics]") {
     metrics.error("kernel-rejected");
     metrics.error("kernel-rejected");
     metrics.api_restarted("pods");
+    metrics.connections_revoked(3, 1);
     const std::string text = metrics.text(status);
     CAPTURE(text);
     const auto value = [&](const std::string& series) { return value_of(text, series); };
@@ -69,6 +70,8 @@ TEST_CASE("commits, repairs and failures are counted", "[metrics]") {
     CHECK(value("podfence_drift_repaired_total{cause=\"audit\"}") == "0");
     CHECK(value("podfence_errors_total{kind=\"kernel-rejected\"}") == "2");
     CHECK(value("podfence_api_restarts_total{kind=\"pods\"}") == "1");
+    CHECK(value("podfence_connections_revoked_total{what=\"cut\"}") == "3");
+    CHECK(value("podfence_connections_revoked_total{what=\"restored\"}") == "1");
     CHECK(value("podfence_build_info{version=\"1.2.3\"}") == "1");
     CHECK(std::stod(value("process_cpu_seconds_total")) > 0);
 }
@@ -120,7 +123,7 @@ TEST_CASE("every family is described", "[metrics]") {
           "podfence_commit_operations", "podfence_objects", "podfence_sets", "podfence_elements",
           "podfence_table_owned", "podfence_pods", "podfence_drift_repaired_total",
           "podfence_errors_total", "podfence_api_restarts_total", "podfence_resyncs_total",
-          "podfence_policies_in_trouble", "podfence_synced",
+          "podfence_connections_revoked_total", "podfence_policies_in_trouble", "podfence_synced",
           "podfence_last_commit_timestamp_seconds", "process_resident_memory_bytes",
           "process_cpu_seconds_total", "podfence_build_info"}) {
         CAPTURE(family);

@@ -170,6 +170,8 @@ TEST_CASE("the JSON of the status is stable", "[status]") {
     CHECK(json.at("table").at("shared_because") == "of a test");
     CHECK(json.at("rules").at("log_group") == 5);
     CHECK(json.at("rules").at("pod_to_node") == "allow");
+    CHECK(json.at("rules").at("established") == "cut");
+    CHECK(json.at("rules").at("connmark_bit") == 28);
     // What others wrote is made valid UTF-8, or nobody could read any of it.
     CHECK(json.at("policies_in_trouble").at(0).at("problems").at(0).at("message") ==
           "\xef\xbf\xbd");

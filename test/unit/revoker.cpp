@@ -1,0 +1,367 @@
+// Which connections are cut, which are restored, and when that is looked for.
+#include "controller/revoker.hpp"
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "nft/fake_conntrack.hpp"
+#include "test/support/builders.hpp"
+
+using namespace podfence;
+using namespace podfence::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::uint32_t kMark = 1U << kConnmarkBit;
+
+nft::Connection connection(std::string_view from, std::string_view to, std::uint16_t port,
+                           std::uint8_t protocol = kTcp) {
+    return {.original = {.source = ip(from),
+                         .destination = ip(to),
+                         .protocol = protocol,
+                         .source_port = 40000,
+                         .destination_port = port},
+            .reply = {.source = ip(to),
+                      .destination = ip(from),
+                      .protocol = protocol,
+                      .source_port = port,
+                      .destination_port = 40000}};
+}
+
+/// A node, its table of connections, and a walk that takes as long as it is told to.
+class Scene final : public ConnectionWalker, public RevokerObserver {
+  public:
+    void start(Walk walk) override {
+        CHECK_FALSE(walk_);
+        walk_ = std::move(walk);
+        ++walks;
+    }
+    void revoked(std::size_t cut, std::size_t restored, Clock::duration, Clock::duration) override {
+        cut_total += cut;
+        restored_total += restored;
+    }
+    void revoking_failed(const nft::Error&, Clock::duration) override { ++failures; }
+
+    /// As after a commit.
+    void commit() {
+        revoker.enforced(desired.take_changes());
+        revoker.step();
+    }
+    /// The walk under way goes through the table.
+    void walk() {
+        REQUIRE(walk_);
+        const Walk walk = *std::exchange(walk_, std::nullopt);
+        last = walk;
+        nft::Result<void> result{};
+        for (const auto& filter : walk.filters) {
+            std::vector<nft::Connection> piece;
+            result = conntrack.list(filter, [&](const nft::Connection& one) {
+                if (walk.wants(one)) piece.push_back(one);
+                return true;
+            });
+            revoker.met(piece);
+            if (!result) break;
+        }
+        now += took;
+        revoker.walked(result);
+        revoker.step();
+    }
+    bool walking() const { return walk_.has_value(); }
+    /// Lives until nothing is to be done any more.
+    void settle() {
+        for (int i = 0; i < 100; ++i) {
+            if (walking()) {
+                walk();
+            } else if (const auto at = revoker.wake_at()) {
+                now = std::max(now, *at);
+                revoker.step();
+            } else {
+                return;
+            }
+        }
+        FAIL("it never rests");
+    }
+    bool is_cut(const nft::Connection& one) {
+        const auto found = conntrack.find(one.original, one.zone);
+        REQUIRE((found && *found));
+        return ((*found)->mark & kMark) != 0;
+    }
+
+    Clock::time_point now = Clock::time_point(1h);
+    Clock::duration took = 1ms;
+    nft::FakeConntrack conntrack;
+    Desired desired{{.node = "n1"}};
+    std::set<Address> host{ip("10.0.0.254")};
+    Revoker revoker{desired,
+                    kMark,
+                    {.conntrack = conntrack,
+                     .walker = *this,
+                     .now = [this] { return now; },
+                     .host_addresses = [this] { return host; }},
+                    *this,
+                    Revoker::Limits{}};
+    int walks = 0;
+    int failures = 0;
+    std::size_t cut_total = 0;
+    std::size_t restored_total = 0;
+    Walk last;
+
+  private:
+    std::optional<Walk> walk_;
+};
+
+/// Two pods here and one elsewhere, nothing isolated.
+void populate(Scene& scene) {
+    scene.desired.put(ns("shop"));
+    scene.desired.put(pod("shop/db", "10.0.0.1", "fd00::1").labels("app=db"));
+    scene.desired.put(pod("shop/web", "10.0.0.2", "fd00::2").labels("app=web"));
+    scene.desired.put(pod("shop/far", "10.0.1.3", "fd00::3").labels("app=web").node("n2"));
+    scene.commit();
+    scene.settle();
+}
+
+NetworkPolicy only_web() {
+    return policy("shop/db").pods("app=db").ingress(rule().peer(pods("app=web")).port(80));
+}
+
+}  // namespace
+
+TEST_CASE("revoker: a new policy cuts what it does not allow, in both families") {
+    Scene scene;
+    populate(scene);
+    const auto good = connection("10.0.0.2", "10.0.0.1", 80);
+    const auto bad = connection("10.0.0.2", "10.0.0.1", 22);
+    const auto bad6 = connection("fd00::9", "fd00::1", 80);
+    const auto outwards = connection("10.0.0.1", "10.0.1.3", 9999);
+    const auto others = connection("10.0.0.2", "10.0.1.3", 22);
+    for (const auto& one : {good, bad, bad6, outwards, others}) scene.conntrack.add(one);
+    scene.desired.put(only_web());
+    scene.commit();
+    scene.settle();
+    CHECK_FALSE(scene.is_cut(good));
+    CHECK(scene.is_cut(bad));
+    CHECK(scene.is_cut(bad6));
+    CHECK_FALSE(scene.is_cut(outwards));  // Its replies come in, and are no connections (N6).
+    CHECK_FALSE(scene.is_cut(others));
+    CHECK(scene.cut_total == 2);
+
+    scene.desired.remove_policy(name("shop/db"));
+    scene.commit();
+    scene.settle();
+    CHECK_FALSE(scene.is_cut(bad));
+    CHECK(scene.restored_total == 2);
+}
+
+TEST_CASE("revoker: a peer that loses its label, or is gone, loses its connections") {
+    Scene scene;
+    populate(scene);
+    scene.desired.put(only_web());
+    scene.commit();
+    scene.settle();
+    const auto near = connection("10.0.0.2", "10.0.0.1", 80);
+    const auto far = connection("fd00::3", "fd00::1", 80);
+    scene.conntrack.add(near);
+    scene.conntrack.add(far);
+    scene.desired.put(pod("shop/web", "10.0.0.2", "fd00::2").labels("app=other"));
+    scene.commit();
+    scene.settle();
+    CHECK(scene.is_cut(near));
+    CHECK_FALSE(scene.is_cut(far));
+    scene.desired.remove_pod(name("shop/far"));
+    scene.commit();
+    scene.settle();
+    CHECK(scene.is_cut(far));
+    // One peer is two addresses, on one side: it is not worth to be told of everything.
+    CHECK(scene.last.filters.size() <= Revoker::Limits{}.filters_max);
+}
+
+TEST_CASE("revoker: an address that another pod takes over brings its own rights") {
+    Scene scene;
+    populate(scene);
+    scene.desired.put(only_web());
+    scene.commit();
+    scene.settle();
+    const auto old = connection("10.0.1.3", "10.0.0.2", 7000);
+    scene.conntrack.add(old);
+    scene.desired.remove_pod(name("shop/web"));
+    scene.desired.put(pod("shop/db-2", "10.0.0.2", "fd00::2").labels("app=db"));
+    scene.commit();
+    scene.settle();
+    CHECK(scene.is_cut(old));
+}
+
+TEST_CASE("revoker: behind a Service the pod is judged, with its own port") {
+    Scene scene;
+    populate(scene);
+    auto good = connection("10.0.0.2", "10.96.0.1", 443);
+    good.reply.source = ip("10.0.0.1");
+    good.reply.source_port = 80;
+    auto bad = connection("10.0.0.2", "10.96.0.1", 80);
+    bad.reply.source = ip("10.0.0.1");
+    bad.reply.source_port = 22;
+    auto masqueraded = connection("10.0.0.2", "10.96.0.2", 443);
+    masqueraded.reply = good.reply;
+    masqueraded.reply.destination = ip("10.0.0.254");
+    for (const auto& one : {good, bad, masqueraded}) scene.conntrack.add(one);
+    scene.desired.put(only_web());
+    scene.commit();
+    scene.settle();
+    CHECK_FALSE(scene.is_cut(good));
+    CHECK(scene.is_cut(bad));
+    CHECK_FALSE(scene.is_cut(masqueraded));
+}
+
+TEST_CASE("revoker: D1 what the node itself opens is never touched, nor D2 what it answers") {
+    Scene scene;
+    populate(scene);
+    const auto probe = connection("10.0.0.254", "10.0.0.1", 22);
+    const auto to_node = connection("10.0.0.1", "10.0.0.254", 10250);
+    scene.conntrack.add(probe);
+    scene.conntrack.add(to_node);
+    scene.desired.put(NetworkPolicy(policy("shop/none").ingress().egress()));
+    scene.commit();
+    scene.settle();
+    CHECK_FALSE(scene.is_cut(probe));
+    CHECK_FALSE(scene.is_cut(to_node));
+}
+
+TEST_CASE("revoker: what another connection announced stands and falls with it") {
+    Scene scene;
+    populate(scene);
+    const auto control = connection("10.0.0.2", "10.0.0.1", 80);
+    auto data = connection("10.0.0.2", "10.0.0.1", 50000);  // As passive FTP.
+    data.announced_by = control.original;
+    scene.conntrack.add(control);
+    scene.conntrack.add(data);
+    scene.desired.put(only_web());
+    scene.desired.put(NetworkPolicy(policy("shop/out").egress()));
+    scene.desired.put(NetworkPolicy(policy("shop/web").pods("app=web").egress(rule().port(80))));
+    scene.commit();
+    scene.settle();
+    CHECK_FALSE(scene.is_cut(control));
+    CHECK_FALSE(scene.is_cut(data));
+    scene.desired.remove_policy(name("shop/web"));
+    scene.commit();
+    scene.settle();
+    CHECK(scene.is_cut(control));
+    CHECK(scene.is_cut(data));
+}
+
+TEST_CASE("revoker: a second walk finds what entered the table late") {
+    Scene scene;
+    populate(scene);
+    scene.desired.put(only_web());
+    scene.now += 1s;
+    scene.commit();
+    REQUIRE(scene.walking());
+    scene.walk();
+    const auto late = connection("10.0.0.2", "10.0.0.1", 22);
+    scene.conntrack.add(late);
+    scene.settle();
+    CHECK(scene.is_cut(late));
+    CHECK(scene.revoker.wake_at() == std::nullopt);
+}
+
+TEST_CASE("revoker: nothing is walked for changes that only allow") {
+    Scene scene;
+    populate(scene);
+    scene.desired.put(only_web());
+    scene.commit();
+    scene.settle();
+    const int before = scene.walks;
+    scene.desired.put(pod("shop/web-2", "10.0.0.7").labels("app=web").node("n2"));
+    scene.commit();
+    scene.settle();
+    CHECK(scene.walks == before);
+}
+
+TEST_CASE("revoker: a storm of changes becomes few walks") {
+    Scene scene;
+    populate(scene);
+    scene.desired.put(only_web());
+    scene.commit();
+    scene.settle();
+    const int before = scene.walks;
+    scene.took = 100ms;
+    constexpr int kChanges = 1000;
+    const auto start = scene.now;
+    for (int i = 0; i < kChanges; ++i) {
+        scene.desired.put(
+            pod("shop/web", "10.0.0.2", "fd00::2").labels(i % 2 == 0 ? "app=other" : "app=web"));
+        scene.commit();
+        scene.now += 2ms;
+        if (i % 50 == 49 && scene.walking()) scene.walk();
+        scene.revoker.step();
+    }
+    scene.settle();
+    const auto time = scene.now - start;
+    // A walk, and twice as long a pause.
+    CHECK(scene.walks - before <= time / (3 * scene.took) + 2);
+    CHECK(scene.walks - before >= 2);
+}
+
+TEST_CASE("revoker: a walk that fails is made again, and nothing is forgotten") {
+    Scene scene;
+    populate(scene);
+    const auto bad = connection("10.0.0.2", "10.0.0.1", 22);
+    const auto bad2 = connection("10.0.0.9", "10.0.0.1", 22);
+    scene.conntrack.add(bad);
+    scene.conntrack.add(bad2);
+    scene.conntrack.interrupted = 3;
+    scene.desired.put(only_web());
+    scene.commit();
+    scene.settle();
+    CHECK(scene.failures == 3);
+    CHECK(scene.is_cut(bad));
+    CHECK(scene.is_cut(bad2));
+}
+
+TEST_CASE("revoker: marks of a previous run and of others") {
+    Scene scene;
+    auto left = connection("10.0.0.2", "10.0.0.1", 22);
+    left.mark = kMark | 0x80;
+    scene.conntrack.add(left);
+    populate(scene);
+    CHECK_FALSE(scene.is_cut(left));
+    CHECK(scene.conntrack.find(left.original, 0).value()->mark == 0x80);
+}
+
+TEST_CASE("revoker: what was allowed again is noticed at the next change of anything") {
+    Scene scene;
+    populate(scene);
+    scene.desired.put(only_web());
+    scene.commit();
+    scene.settle();
+    const auto dns = connection("10.0.0.2", "10.0.0.1", 53, kUdp);
+    scene.conntrack.add(dns);
+    scene.revoker.enforced_anew();
+    scene.revoker.step();
+    scene.settle();
+    CHECK(scene.is_cut(dns));
+    scene.desired.put(
+        NetworkPolicy(policy("shop/dns")
+                          .pods("app=db")
+                          .ingress(rule().peer(pods("app=web")).port(53, Protocol::udp))));
+    scene.commit();
+    scene.settle();
+    CHECK_FALSE(scene.is_cut(dns));
+}
+
+TEST_CASE("revoker: a policy that the kernel refuses allows nothing") {
+    Scene scene;
+    populate(scene);
+    scene.desired.put(only_web());
+    scene.commit();
+    scene.settle();
+    const auto good = connection("10.0.0.2", "10.0.0.1", 80);
+    scene.conntrack.add(good);
+    scene.desired.refuse(name("shop/db"));
+    scene.commit();
+    scene.settle();
+    CHECK(scene.is_cut(good));
+}
