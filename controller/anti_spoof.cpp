@@ -45,19 +45,21 @@ constexpr std::string_view kHookPrefix = "if-";
 /// What is logged a second of all interfaces.
 constexpr std::uint64_t kLogPerSecond = 10;
 
-constexpr Verdict kAccept{VerdictKind::accept};
-
-const std::string kFrames = "from-pod";
-const std::string kIpv4 = "from-pod-ipv4";
-const std::string kArp = "from-pod-arp";
-const std::string kIpv6 = "from-pod-ipv6";
-const std::string kIpv6Source = "from-pod-ipv6-source";
-const std::string kSolicitation = "from-pod-solicitation";
-const std::string kAdvertisement = "from-pod-advertisement";
+constexpr const char* kFrames = "from-pod";
+constexpr const char* kIpv4 = "from-pod-ipv4";
+constexpr const char* kArp = "from-pod-arp";
+constexpr const char* kIpv6 = "from-pod-ipv6";
+constexpr const char* kIpv6Source = "from-pod-ipv6-source";
+constexpr const char* kSolicitation = "from-pod-solicitation";
+constexpr const char* kAdvertisement = "from-pod-advertisement";
 
 nft::Element single(const std::vector<FieldType>& types, const std::vector<FieldValue>& values) {
     const nft::Key key = nft::make_key(types, values);
     return {.first = key, .last = key};
+}
+
+Verdict accept() {
+    return {.kind = VerdictKind::accept};
 }
 
 Verdict go_to(const std::string& chain) {
@@ -169,7 +171,7 @@ class Builder {
     }
     /// Accepts what is found by this key among the pod's own, or what every pod may use.
     void accept_own(const std::string& chain, Field field, Family family,
-                    const Verdict& verdict = kAccept) {
+                    const Verdict& verdict = accept()) {
         add_rule(chain, {MatchSet{{Field::iif, field}, own_[index(family)]}, verdict});
         add_rule(chain, {MatchSet{{field}, "any-" + std::string(family_suffix(family))}, verdict});
     }
@@ -189,12 +191,12 @@ class Builder {
         add_rule(
             kIpv4,
             {MatchSet{{Field::ip_saddr, Field::l4proto, Field::th_sport, Field::th_dport}, "dhcp"},
-             kAccept});
-        add_rule(kIpv4, {MatchSet{{Field::ip_saddr, Field::l4proto}, "igmp"}, kAccept});
+             accept()});
+        add_rule(kIpv4, {MatchSet{{Field::ip_saddr, Field::l4proto}, "igmp"}, accept()});
         accept_own(kArp, Field::arp_saddr_ip, Family::ipv4);
-        add_rule(kArp,
-                 {MatchSet{{Field::arp_saddr_ip}, "unspecified-v4"},
-                  MatchSet{{Field::iif, Field::arp_daddr_ip}, own_[index(Family::ipv4)]}, kAccept});
+        add_rule(kArp, {MatchSet{{Field::arp_saddr_ip}, "unspecified-v4"},
+                        MatchSet{{Field::iif, Field::arp_daddr_ip}, own_[index(Family::ipv4)]},
+                        accept()});
     }
     void add_ipv6() {
         nft::Map map{.spec = {.key = {FieldType::icmpv6_type}, .size = 16}};
@@ -210,15 +212,15 @@ class Builder {
         add_rule(kIpv6, {go_to(kIpv6Source)});
         accept_own(kIpv6Source, Field::ip6_saddr, Family::ipv6);
         add_rule(kIpv6Source,
-                 {MatchSet{{Field::ip6_saddr, Field::icmpv6_type}, "beginning-v6"}, kAccept});
+                 {MatchSet{{Field::ip6_saddr, Field::icmpv6_type}, "beginning-v6"}, accept()});
         // Who asks has an address of its own already, or asks for its own.
         accept_own(kSolicitation, Field::ip6_saddr, Family::ipv6);
         table_.chains[kSolicitation].comment = "duplicate address detection has no source yet";
         add_rule(kSolicitation,
                  {MatchSet{{Field::ip6_saddr}, "unspecified-v6"},
-                  MatchSet{{Field::iif, Field::nd_target}, own_[index(Family::ipv6)]}, kAccept});
+                  MatchSet{{Field::iif, Field::nd_target}, own_[index(Family::ipv6)]}, accept()});
         add_rule(kSolicitation, {MatchSet{{Field::ip6_saddr}, "unspecified-v6"},
-                                 MatchSet{{Field::nd_target}, "any-v6"}, kAccept});
+                                 MatchSet{{Field::nd_target}, "any-v6"}, accept()});
         accept_own(kAdvertisement, Field::nd_target, Family::ipv6, go_to(kIpv6Source));
     }
 
