@@ -74,7 +74,18 @@ AntiSpoofOptions anti_spoof_options(const AgentCommand& command) {
     return options;
 }
 
-Exit run_agent(Terminal& terminal, const AgentCommand& command) {
+std::vector<AgentSetting> settings_of(const CommandLine& line, const CLI::App& command) {
+    std::vector<AgentSetting> settings;
+    for (const Setting& one : line.settings(command)) {
+        std::string value;
+        for (const std::string& item : one.values) value += (value.empty() ? "" : ", ") + item;
+        settings.push_back({.option = one.option, .value = value, .origin = one.origin});
+    }
+    return settings;
+}
+
+Exit run_agent(Terminal& terminal, const AgentCommand& command,
+               std::vector<AgentSetting> settings) {
     const CompileOptions rules = compile_options(command.rules, Input{});
     auto source = source_of(terminal, command, rules.node);
     if (!source) return source.error();
@@ -95,6 +106,7 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command) {
                  .version = kVersion,
                  .socket_path = command.socket,
                  .metrics_address = command.metrics_address,
+                 .settings = std::move(settings),
                  .service = ServiceManager::from_environment(),
                  .ownership = ownership},
                 **kernel, *monitor, log);
@@ -119,6 +131,7 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command) {
 
 void add_agent(CommandLine& line) {
     auto options = std::make_shared<AgentCommand>();
+    auto self = std::make_shared<const CLI::App*>();
     CLI::App* command = line.add_command(
         "agent",
         {.summary = "Keep this node's rules right, from the API server or watched files",
@@ -137,7 +150,10 @@ void add_agent(CommandLine& line) {
                        "podfence agent -f /etc/podfence/manifests --node worker-1"}},
          .exits = {{0, "stopped by SIGTERM or SIGINT; the rules stay in the kernel"},
                    {3, "the kernel refuses, a privilege is missing, or another agent runs here"}}},
-        [options](Terminal& terminal) { return run_agent(terminal, *options); });
+        [options, self, &line](Terminal& terminal) {
+            return run_agent(terminal, *options, settings_of(line, **self));
+        });
+    *self = command;
     line.takes_path(command
                         ->add_option("-f,--filename", options->paths,
                                      "Files and directories to follow instead of an API server")
@@ -197,6 +213,10 @@ void add_agent(CommandLine& line) {
                      ->capture_default_str()
                      ->group("Service"),
                  {"debug", "info", "warning", "error"});
+    for (CLI::Option* option : command->get_options([](CLI::Option*) { return true; })) {
+        const std::string name = display_name(*option);
+        if (name != "--help" && name != "--config") line.configurable(*command, option);
+    }
 }
 
 }  // namespace podfence::cmd

@@ -1,12 +1,14 @@
 #include "cmd/command_line.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
 #include "cmd/cli11.hpp"
 #include "cmd/common_options.hpp"
 #include "cmd/help.hpp"
+#include "cmd/settings.hpp"
 #include "podfence_version.hpp"
 
 namespace podfence::cmd {
@@ -41,10 +43,39 @@ void CommandLine::choices(CLI::Option* option, std::vector<std::string> values) 
     });
 }
 
+void CommandLine::configurable(CLI::App& command, CLI::Option* option) {
+    hints_[option].configurable = true;
+    if (command.get_option_no_throw("--config") != nullptr) return;
+    const std::string description =
+        std::string("Options by name, in YAML (default: $PODFENCE_CONFIG, then ") + kConfigFile +
+        " where it exists; '' for none)";
+    takes_path(
+        command.add_option("--config", description)->type_name("FILE")->group("Configuration"));
+}
+
 const ValueHint& CommandLine::hint(const CLI::Option* option) const {
     static const ValueHint kNone;
     const auto found = hints_.find(option);
     return found == hints_.end() ? kNone : found->second;
+}
+
+std::vector<const CLI::Option*> CommandLine::configurable_options(const CLI::App& command) const {
+    return command.get_options(
+        [this](const CLI::Option* option) { return hint(option).configurable; });
+}
+
+std::vector<Setting> CommandLine::settings(const CLI::App& command) const {
+    std::vector<Setting> all;
+    for (const CLI::Option* option : configurable_options(command)) {
+        if (option->empty()) continue;
+        const std::string& name = option->get_lnames().front();
+        const auto found = std::find_if(applied_.begin(), applied_.end(),
+                                        [&](const Setting& one) { return one.option == name; });
+        all.push_back({.option = name,
+                       .values = option->results(),
+                       .origin = found == applied_.end() ? "command line" : found->origin});
+    }
+    return all;
 }
 
 std::vector<const CLI::App*> CommandLine::commands() const {
@@ -60,8 +91,11 @@ const CLI::App* CommandLine::find(const std::string& name) const {
 }
 
 Exit CommandLine::run(int argc, char** argv, Terminal& terminal) {
+    std::vector<std::string> words(argv + 1, argv + argc);
+    if (const auto added = add_settings(words, terminal); !added) return added.error();
+    std::reverse(words.begin(), words.end());  // As CLI11 wants them.
     try {
-        root_->parse(argc, argv);
+        root_->parse(std::move(words));
     } catch (const CLI::CallForVersion&) {
         terminal.out.line(std::string("podfence ") + kVersion);
         return Exit::fine;
@@ -74,6 +108,48 @@ Exit CommandLine::run(int argc, char** argv, Terminal& terminal) {
         return complain(error, terminal);
     }
     return run_chosen(terminal);
+}
+
+/// Puts what variables and the configuration file say before the command's options, unless those
+/// say something themselves.
+Outcome<void> CommandLine::add_settings(std::vector<std::string>& words, Terminal& terminal) {
+    const CLI::App* command = words.empty() ? nullptr : find(words.front());
+    if (command == nullptr) return {};
+    const auto own = configurable_options(*command);
+    auto given = given_options(words, *command);
+    if (own.empty() || given.contains("help")) return {};
+    std::vector<Setting> candidates = settings_of_environment(own);
+    if (const std::string file = config_file(words); !file.empty()) {
+        std::vector<const CLI::Option*> all;
+        for (const auto& [app, ignored] : commands_) {
+            const auto more = configurable_options(*app);
+            all.insert(all.end(), more.begin(), more.end());
+        }
+        auto settings = settings_of_file(terminal, file, own, all);
+        if (!settings) return settings.error();
+        std::move(settings->begin(), settings->end(), std::back_inserter(candidates));
+    }
+    std::vector<std::string> added;
+    for (Setting& setting : candidates) {
+        if (!given.insert(setting.option).second) continue;
+        for (const std::string& value : setting.values) {
+            added.push_back("--" + setting.option + "=" + value);
+        }
+        applied_.push_back(std::move(setting));
+    }
+    words.insert(std::next(words.begin()), added.begin(), added.end());
+    return {};
+}
+
+/// Where the value comes from that CLI11 complains about; empty: from the command line.
+std::string CommandLine::origin_of(const std::string& complaint) const {
+    const auto found = std::find_if(applied_.begin(), applied_.end(), [&](const Setting& one) {
+        const std::size_t at = complaint.find("--" + one.option);
+        const std::size_t end = at + 2 + one.option.size();
+        return at != std::string::npos &&
+               (end == complaint.size() || complaint[end] == ':' || complaint[end] == ' ');
+    });
+    return found == applied_.end() ? "" : found->origin + ": ";
 }
 
 Exit CommandLine::run_chosen(Terminal& terminal) {
@@ -104,7 +180,7 @@ Exit CommandLine::complain(const CLI::ParseError& error, Terminal& terminal) {
         const bool option = !extras.empty() && extras.front().starts_with('-');
         if (option) return complain_about_extras(*chosen.front(), extras, terminal);
     }
-    terminal.error(std::string(error.what()));
+    terminal.error(origin_of(error.what()) + error.what());
     terminal.hint("see 'podfence " + name + "--help'");
     return Exit::usage;
 }

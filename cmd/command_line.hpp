@@ -38,7 +38,16 @@ struct CommandHelp {
 struct ValueHint {
     bool path = false;
     std::vector<std::string> choices{};
-    std::string names{};  ///< Of objects the agent knows: "pod", "policy" or "namespace".
+    std::string names{};        ///< Of objects the agent knows: "pod", "policy" or "namespace".
+    bool configurable = false;  ///< See CommandLine::configurable.
+};
+
+/// What gives an option its value.
+struct Setting {
+    std::string option{};               ///< Its long name, without dashes.
+    std::vector<std::string> values{};  ///< More than one only where the option takes a list.
+    /// "command line", "PODFENCE_LOG_LEVEL", "/etc/podfence/config.yaml:3".
+    std::string origin{};
 };
 
 /// The tree of commands and options, and which one was chosen. Help, the manual page and
@@ -62,7 +71,13 @@ class CommandLine {
     void takes_names(CLI::Option* option, std::string kind) {
         hints_[option].names = std::move(kind);
     }
+    /// The option may also be set by a variable and in the configuration file, see
+    /// cmd/settings.hpp; the command gets a --config.
+    void configurable(CLI::App& command, CLI::Option* option);
     const ValueHint& hint(const CLI::Option* option) const;
+    std::vector<const CLI::Option*> configurable_options(const CLI::App& command) const;
+    /// What was set for these options of the command, and by what, after parsing.
+    std::vector<Setting> settings(const CLI::App& command) const;
 
     const CLI::App& root() const { return *root_; }
     const CommandHelp& help(const CLI::App* command) const { return commands_.at(command).help; }
@@ -79,6 +94,8 @@ class CommandLine {
         Run run;
     };
 
+    Outcome<void> add_settings(std::vector<std::string>& words, Terminal& terminal);
+    std::string origin_of(const std::string& complaint) const;
     Exit run_chosen(Terminal& terminal);
     Exit complain(const CLI::ParseError& error, Terminal& terminal);
     Exit complain_about_extras(const CLI::App& command, const std::vector<std::string>& extras,
@@ -87,6 +104,7 @@ class CommandLine {
     std::unique_ptr<CLI::App> root_;
     std::map<const CLI::App*, Command> commands_{};
     std::map<const CLI::Option*, ValueHint> hints_{};
+    std::vector<Setting> applied_{};  ///< Of the variables and the file.
 };
 
 /// The nearest of `known` to what was typed, when it is near enough to be meant; "" otherwise.

@@ -99,6 +99,7 @@ void add_socket_option(CommandLine& line, CLI::App& command, std::string& socket
                        ->type_name("PATH")
                        ->group(kInput);
     line.takes_path(option);
+    line.configurable(command, option);
 }
 
 void add_input_or_agent_options(CommandLine& line, CLI::App& command, InputOptions& options) {
@@ -131,6 +132,7 @@ void add_pod_to_node_option(CommandLine& line, CLI::App& command, std::optional<
             ->type_name("HOW")
             ->group(kRules);
     line.choices(option, {"allow", "enforce"});
+    line.configurable(command, option);
 }
 
 namespace {
@@ -191,6 +193,9 @@ void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& o
         ->check(number_up_to(65535, "NFLOG group: these are"))
         ->type_name("N")
         ->group(kRules);
+    const auto rules =
+        command.get_options([](CLI::Option* option) { return option->get_group() == kRules; });
+    for (CLI::Option* option : rules) line.configurable(command, option);
 }
 
 std::string node_name(const std::string& given) {

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "cmd/cli11.hpp"
+#include "cmd/settings.hpp"
 
 namespace podfence::cmd {
 
@@ -220,7 +221,17 @@ std::string manual_page(const CommandLine& line) {
         text += ".TP\n.B " + std::to_string(status) + "\n" + roff(meaning) + "\n";
     }
     text +=
-        ".SH ENVIRONMENT\n.TP\n.B NODE_NAME\nThis node's name in the cluster, unless "
+        std::string(
+            ".SH CONFIGURATION\nWhere a command has the option \\-\\-config, some of its options "
+            "may also be set by variables of the environment (PODFENCE_LOG_LEVEL for "
+            "\\-\\-log\\-level; lists are separated by commas) and in one file of YAML, a map of "
+            "the options' names. What the command line says goes before the variable, that "
+            "before the file. One file serves all commands. \\fBpodfence status\\fR shows what "
+            "the agent was given, and by what.\n.SH FILES\n.TP\n.B ") +
+        kConfigFile + "\nThe configuration, unless another file is named.\n";
+    text +=
+        ".SH ENVIRONMENT\n.TP\n.B PODFENCE_CONFIG\nThe configuration file.\n.TP\n.B "
+        "NODE_NAME\nThis node's name in the cluster, unless "
         "\\-\\-node gives it.\n.TP\n.B PODFENCE_SOCKET\nWhere the agent listens, unless "
         "\\-\\-socket gives it.\n.TP\n.B NO_COLOR\nNo colours, whatever the terminal.\n.TP\n.B "
         "COLUMNS\n"

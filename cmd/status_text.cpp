@@ -253,6 +253,18 @@ void print_anti_spoof(Output& out, const View& status) {
     print_more(out, std::min(unproved.size(), kListedMax), total);
 }
 
+/// What was set, by what; options that kept their defaults are not listed.
+void print_settings(Output& out, const View& status) {
+    std::string title = "settings";
+    for (const View& setting : status["settings"].items()) {
+        const std::string value = setting["value"].text();
+        line(out, title,
+             setting["option"].text() + ": " + (value.empty() ? "''" : value) + "  (" +
+                 setting["origin"].text() + ")");
+        title = "";
+    }
+}
+
 }  // namespace
 
 std::string text_of_seconds(std::int64_t seconds) {
@@ -330,6 +342,7 @@ void print_status(Output& out, const json::value& value) {
              std::to_string(status["pid"].number()) + ", started " +
              ago(status, status["started"]) + ", " +
              std::to_string(status["rss_bytes"].count() >> 20U) + " MiB");
+    print_settings(out, status);
     print_sources(out, status);
     print_pods(out, status);
     print_anti_spoof(out, status);

@@ -389,7 +389,8 @@ AgentStatus Agent::status() const {
                        .ever_synced = reconciler_.ever_synced(),
                        .failure = failure_,
                        .history = history_,
-                       .rules = options_.rules};
+                       .settings = options_.settings,
+                     .rules = options_.rules};
     if (source_) tell_source(source_->status(), status);
     for (const auto& [name, error] : refused_) {
         PolicyTrouble trouble{.policy = name, .refused_by_kernel = true};

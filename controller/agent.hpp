@@ -36,10 +36,11 @@ struct AgentOptions {
     CompileOptions rules{};
     AntiSpoofOptions anti_spoof{};
     std::string version{};
-    std::string socket_path{};      ///< Of the local API.
-    std::string metrics_address{};  ///< "ADDRESS:PORT"; empty: no metrics and probes by TCP.
-    ServiceManager service{};       ///< Who started us.
-    nft::Ownership ownership{};     ///< What the kernel port was opened with.
+    std::string socket_path{};             ///< Of the local API.
+    std::string metrics_address{};         ///< "ADDRESS:PORT"; empty: no metrics and probes by TCP.
+    std::vector<AgentSetting> settings{};  ///< To be shown, no more.
+    ServiceManager service{};              ///< Who started us.
+    nft::Ownership ownership{};            ///< What the kernel port was opened with.
 };
 
 /// The DaemonSet's process: joins a source of objects, the desired ruleset, the reconciler and the

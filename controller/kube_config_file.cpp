@@ -5,7 +5,7 @@
 
 #include "controller/base64.hpp"
 #include "controller/kube_config.hpp"
-#include "controller/yaml_reader.hpp"
+#include "controller/yaml_file.hpp"
 
 namespace podfence {
 
@@ -42,31 +42,6 @@ Trouble at(const Entry& entry, std::string_view field, const std::string& messag
               entry.title + ": " + std::string(field) + ' ' + message, remedy);
 }
 
-Sourced<Node> parse(const std::string& path) {
-    const auto content = read_text({.path = path}, "kubeconfig");
-    if (!content) return input(content.error().message, "name a kubeconfig that can be read");
-    YamlText text;
-    std::uint32_t number = 0;
-    for (std::string_view rest = *content; !rest.empty();) {
-        const std::string_view line = rest.substr(0, rest.find('\n'));
-        text.append(line, ++number);
-        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    }
-    Node root;
-    Anchors anchors;
-    const auto failure = parse_yaml(
-        text, anchors, {}, [](const Node&) {}, root);
-    if (failure) {
-        return at(ConfigFile{.path = path}, failure->line, failure->message,
-                  "write a kubeconfig, as kubectl config view --raw does");
-    }
-    if (!root.is_map()) {
-        return input(path + ": is " + describe(root) + ", no kubeconfig",
-                     "write a kubeconfig, as kubectl config view --raw does");
-    }
-    return root;
-}
-
 /// The files of a list, of which the first to say something wins.
 class Config {
   public:
@@ -74,7 +49,8 @@ class Config {
         for (const std::string& path : paths) {
             std::error_code ignored;
             if (paths.size() > 1 && !fs::exists(path, ignored)) continue;
-            auto root = parse(path);
+            auto root = read_yaml_file(path, "kubeconfig",
+                                       "write a kubeconfig, as kubectl config view --raw does");
             if (!root) return root.error();
             files_.push_back({.path = path, .root = std::move(*root)});
         }

@@ -148,6 +148,13 @@ struct AgentHistory {
     void add(ResyncRecord record);
 };
 
+/// An option that was not left at its default, and what set it.
+struct AgentSetting {
+    std::string option{};  ///< "log-level"
+    std::string value{};
+    std::string origin{};  ///< "command line", "PODFENCE_LOG_LEVEL", "/etc/podfence/config.yaml:3".
+};
+
 struct AgentStatus {
     std::string version{};
     std::string node{};
@@ -175,6 +182,7 @@ struct AgentStatus {
     bool table_owned = false;  ///< Nobody else can change it.
     std::string table_shared_because{};  ///< Why others may; empty: they cannot, or not known yet.
     std::size_t rss_bytes = 0;
+    std::vector<AgentSetting> settings{};
     CompileOptions rules{};  ///< What the operator chose; commands that ask the agent use the same.
 
     bool in_sync() const { return state == AgentState::synced || state == AgentState::syncing; }

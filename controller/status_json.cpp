@@ -200,6 +200,13 @@ json::object to_json(const AgentStatus& status) {
                        {"owned", status.table_owned},
                        {"shared_because", status.table_shared_because}};
     object["rules"] = rules_json(status.rules);
+    json::array settings;
+    for (const AgentSetting& setting : status.settings) {
+        settings.push_back({{"option", setting.option},
+                            {"value", text_of(setting.value)},
+                            {"origin", text_of(setting.origin)}});
+    }
+    object["settings"] = std::move(settings);
     object["rss_bytes"] = status.rss_bytes;
     return object;
 }

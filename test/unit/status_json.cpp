@@ -127,6 +127,7 @@ TEST_CASE("the JSON of the status is stable", "[status]") {
                         kPoliciesInTroubleMax);
     status.rules.log_group = 5;
     status.table_shared_because = "of a test";
+    status.settings = {{.option = "log-level", .value = "debug", .origin = "PODFENCE_LOG_LEVEL"}};
     const boost::json::value json = to_json(status);
     for (const char* member : {"version",
                                "node",
@@ -153,6 +154,7 @@ TEST_CASE("the JSON of the status is stable", "[status]") {
                                "objects",
                                "table",
                                "rules",
+                               "settings",
                                "rss_bytes"}) {
         CAPTURE(member);
         CHECK(json.as_object().contains(member));
@@ -172,6 +174,9 @@ TEST_CASE("the JSON of the status is stable", "[status]") {
     CHECK(json.at("rules").at("pod_to_node") == "allow");
     CHECK(json.at("rules").at("established") == "cut");
     CHECK(json.at("rules").at("connmark_bit") == 28);
+    CHECK(json.at("settings").at(0).at("option") == "log-level");
+    CHECK(json.at("settings").at(0).at("value") == "debug");
+    CHECK(json.at("settings").at(0).at("origin") == "PODFENCE_LOG_LEVEL");
     // What others wrote is made valid UTF-8, or nobody could read any of it.
     CHECK(json.at("policies_in_trouble").at(0).at("problems").at(0).at("message") ==
           "\xef\xbf\xbd");
