@@ -1,0 +1,55 @@
+// How the agent stands, for its local API.
+#include <unistd.h>
+
+#include "controller/agent.hpp"
+#include "controller/status_sources.hpp"
+
+namespace podfence {
+
+AgentState Agent::state() const {
+    if (failure_) return AgentState::failing;
+    if (!reconciler_.ever_synced()) return AgentState::waiting;
+    return reconciler_.in_sync() ? AgentState::synced : AgentState::syncing;
+}
+
+AgentStatus Agent::status() const {
+    AgentStatus status{.version = options_.version,
+                       .node = options_.rules.node,
+                       .pid = ::getpid(),
+                       .netns = network_namespace(),
+                       .now = std::chrono::system_clock::now(),
+                       .started = started_,
+                       .state = state(),
+                       .in_sync_since = in_sync_since_,
+                       .ever_synced = reconciler_.ever_synced(),
+                       .failure = failure_,
+                       .history = history_,
+                       .settings = options_.settings,
+                       .rules = options_.rules};
+    if (source_) tell_source(source_->status(), status);
+    for (const auto& [name, error] : refused_) {
+        PolicyTrouble trouble{.policy = name, .refused_by_kernel = true};
+        trouble.problems.add({.object = "NetworkPolicy " + to_string(name), .message = error},
+                             kProblemsPerPolicyMax);
+        status.policies.add(std::move(trouble), kPoliciesInTroubleMax);
+    }
+    for (const auto& [name, problems] : policy_problems_) {
+        PolicyTrouble trouble{.policy = name};
+        for (const auto& problem : problems) trouble.problems.add(problem, kProblemsPerPolicyMax);
+        status.policies.add(std::move(trouble), kPoliciesInTroubleMax);
+    }
+    for (const auto& problem : input_problems_) status.input.add(problem, kInputProblemsMax);
+    const Cluster& cluster = desired_.cluster();
+    status.pods = survey_pods(cluster, desired_.own_pods());
+    if (guard_) status.anti_spoof = guard_->status();
+    status.pods_known = cluster.pods().size();
+    status.namespaces_known = cluster.namespaces().size();
+    status.policies_known = cluster.policies().size();
+    if (reconciler_.ever_synced()) status.table = desired_.counts();
+    status.table_owned = hold_.is_ours();
+    status.table_shared_because = hold_.shared_because();
+    status.rss_bytes = resident_bytes();
+    return status;
+}
+
+}  // namespace podfence
