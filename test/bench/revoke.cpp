@@ -16,6 +16,7 @@
 #include "test/support/lab_enforcer.hpp"
 #include "test/support/lab_process.hpp"
 #include "test/support/lab_talk.hpp"
+#include "test/support/paths.hpp"
 
 namespace podfence::bench {
 namespace {
@@ -65,12 +66,12 @@ class Scene {
         const std::string socket = directory + "/agent.sock";
         agent_.emplace(
             lab_.node(0).ns,
-            lab::ChildSpec{
-                .argv = {PODFENCE_BINARY, "agent", "--kubeconfig", directory + "/kubeconfig",
-                         "--node", lab_.node(0).name, "--socket", socket, "--metrics-address", ""},
-                .log = directory + "/agent.log"});
+            lab::ChildSpec{.argv = {test::podfence_program(), "agent", "--kubeconfig",
+                                    directory + "/kubeconfig", "--node", lab_.node(0).name,
+                                    "--socket", socket, "--metrics-address", ""},
+                           .log = directory + "/agent.log"});
         const auto ready = lab::run_program(
-            {PODFENCE_BINARY, "status", "--wait", "--timeout", "20", "--socket", socket});
+            {test::podfence_program(), "status", "--wait", "--timeout", "20", "--socket", socket});
         if (ready.status != 0) lab::fail("the agent is not ready: " + ready.err);
     }
 

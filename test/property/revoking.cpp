@@ -22,7 +22,7 @@ using namespace podfence::test;
 
 namespace {
 
-constexpr std::size_t kSeeds = effort(600);
+const std::size_t kSeeds = effort(600);
 constexpr std::size_t kEvents = 12;
 constexpr std::size_t kFlows = 120;
 

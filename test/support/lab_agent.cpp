@@ -5,6 +5,7 @@
 
 #include "test/support/lab_process.hpp"
 #include "test/support/manifest.hpp"
+#include "test/support/paths.hpp"
 
 namespace podfence::lab {
 
@@ -17,16 +18,24 @@ FileAgents::FileAgents(const Lab& lab, const Cluster& cluster, std::vector<std::
         auto& node = nodes_.emplace_back(
             Node{.log = lab.claim().directory() + "/agent-" + host.name + ".log",
                  .socket = lab.claim().directory() + "/agent-" + host.name + ".sock"});
-        std::vector<std::string> argv{
-            PODFENCE_BINARY, "agent",    "-f",        directory_,          "--node",
-            host.name,       "--socket", node.socket, "--metrics-address", "",
-            "--log-level",   "debug"};
+        std::vector<std::string> argv{test::podfence_program(),
+                                      "agent",
+                                      "-f",
+                                      directory_,
+                                      "--node",
+                                      host.name,
+                                      "--socket",
+                                      node.socket,
+                                      "--metrics-address",
+                                      "",
+                                      "--log-level",
+                                      "debug"};
         argv.insert(argv.end(), options.begin(), options.end());
         node.process.emplace(host.ns, ChildSpec{.argv = argv, .log = node.log});
     }
     for (const auto& node : nodes_) {
-        const auto waited = run_program(
-            {PODFENCE_BINARY, "status", "--wait", "--timeout", "20", "--socket", node.socket});
+        const auto waited = run_program({test::podfence_program(), "status", "--wait", "--timeout",
+                                         "20", "--socket", node.socket});
         if (waited.status != 0) fail("an agent is not ready: " + waited.err + tail_of(node.log));
     }
 }

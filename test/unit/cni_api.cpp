@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
+#include "controller/desired.hpp"
 #include "nft/fake_kernel.hpp"
 #include "test/support/builders.hpp"
 #include "test/support/fake_agent.hpp"
