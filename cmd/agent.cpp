@@ -127,6 +127,72 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command,
     return Exit::fine;
 }
 
+void add_source_options(CommandLine& line, CLI::App& command, AgentCommand& options) {
+    line.takes_path(command
+                        .add_option("-f,--filename", options.paths,
+                                    "Files and directories to follow instead of an API server")
+                        ->type_name("PATH")
+                        ->group("Source"));
+    line.takes_path(command
+                        .add_option("--kubeconfig", options.access.kubeconfig,
+                                    "How to reach the API server (default: KUBECONFIG, then the "
+                                    "pod's service account)")
+                        ->type_name("FILE")
+                        ->group("Source"));
+    command
+        .add_option("--context", options.access.context,
+                    "Of the kubeconfig, instead of its current one")
+        ->type_name("NAME")
+        ->group("Source");
+}
+
+void add_table_options(CommandLine& line, CLI::App& command, AgentCommand& options) {
+    line.choices(command
+                     .add_option("--table-owner", options.table_owner,
+                                 "auto: keep others from changing the table where the kernel "
+                                 "can; off: let them, and repair what they do")
+                     ->capture_default_str()
+                     ->group("Rules"),
+                 {"auto", "off"});
+    line.choices(command
+                     .add_option("--anti-spoof", options.anti_spoof,
+                                 "Whether a pod's interface lets in only what comes from the "
+                                 "pod's own addresses; audit: counts and lets in")
+                     ->capture_default_str()
+                     ->group("Rules"),
+                 {"off", "audit", "enforce"});
+    command
+        .add_option("--pod-extra-addresses", options.extra_addresses,
+                    "Addresses that every pod may use beside its own: of virtual machines, CARP, "
+                    "gateways")
+        ->delimiter(',')
+        ->check([](const std::string& text) {
+            return nft::Prefix::parse(text) ? ""
+                                            : "'" + text +
+                                                  "' is no block of addresses, like "
+                                                  "192.0.2.0/24 or 2001:db8::/64";
+        })
+        ->type_name("CIDR")
+        ->group("Rules");
+}
+
+void add_service_options(CommandLine& line, CLI::App& command, AgentCommand& options) {
+    command
+        .add_option("--metrics-address", options.metrics_address,
+                    "Serve /metrics, /healthz and /readyz here; '' for none")
+        ->type_name("ADDRESS:PORT")
+        ->capture_default_str()
+        ->group("Service");
+    line.choices(command.add_option("--log-format", options.log_format, "Of the log on stderr")
+                     ->capture_default_str()
+                     ->group("Service"),
+                 {"text", "json"});
+    line.choices(command.add_option("--log-level", options.log_level, "What is logged, and above")
+                     ->capture_default_str()
+                     ->group("Service"),
+                 {"debug", "info", "warning", "error"});
+}
+
 }  // namespace
 
 void add_agent(CommandLine& line) {
@@ -154,65 +220,11 @@ void add_agent(CommandLine& line) {
             return run_agent(terminal, *options, settings_of(line, **self));
         });
     *self = command;
-    line.takes_path(command
-                        ->add_option("-f,--filename", options->paths,
-                                     "Files and directories to follow instead of an API server")
-                        ->type_name("PATH")
-                        ->group("Source"));
-    line.takes_path(command
-                        ->add_option("--kubeconfig", options->access.kubeconfig,
-                                     "How to reach the API server (default: KUBECONFIG, then the "
-                                     "pod's service account)")
-                        ->type_name("FILE")
-                        ->group("Source"));
-    command
-        ->add_option("--context", options->access.context,
-                     "Of the kubeconfig, instead of its current one")
-        ->type_name("NAME")
-        ->group("Source");
+    add_source_options(line, *command, *options);
     add_ruleset_options(line, *command, options->rules);
-    line.choices(command
-                     ->add_option("--table-owner", options->table_owner,
-                                  "auto: keep others from changing the table where the kernel "
-                                  "can; off: let them, and repair what they do")
-                     ->capture_default_str()
-                     ->group("Rules"),
-                 {"auto", "off"});
-    line.choices(command
-                     ->add_option("--anti-spoof", options->anti_spoof,
-                                  "Whether a pod's interface lets in only what comes from the "
-                                  "pod's own addresses; audit: counts and lets in")
-                     ->capture_default_str()
-                     ->group("Rules"),
-                 {"off", "audit", "enforce"});
-    command
-        ->add_option("--pod-extra-addresses", options->extra_addresses,
-                     "Addresses that every pod may use beside its own: of virtual machines, CARP, "
-                     "gateways")
-        ->delimiter(',')
-        ->check([](const std::string& text) {
-            return nft::Prefix::parse(text) ? ""
-                                            : "'" + text +
-                                                  "' is no block of addresses, like "
-                                                  "192.0.2.0/24 or 2001:db8::/64";
-        })
-        ->type_name("CIDR,...")
-        ->group("Rules");
+    add_table_options(line, *command, *options);
     add_socket_option(line, *command, options->socket);
-    command
-        ->add_option("--metrics-address", options->metrics_address,
-                     "Serve /metrics, /healthz and /readyz here; '' for none")
-        ->type_name("ADDRESS:PORT")
-        ->capture_default_str()
-        ->group("Service");
-    line.choices(command->add_option("--log-format", options->log_format, "Of the log on stderr")
-                     ->capture_default_str()
-                     ->group("Service"),
-                 {"text", "json"});
-    line.choices(command->add_option("--log-level", options->log_level, "What is logged, and above")
-                     ->capture_default_str()
-                     ->group("Service"),
-                 {"debug", "info", "warning", "error"});
+    add_service_options(line, *command, *options);
     for (CLI::Option* option : command->get_options([](CLI::Option*) { return true; })) {
         const std::string name = display_name(*option);
         if (name != "--help" && name != "--config") line.configurable(*command, option);

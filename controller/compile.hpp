@@ -11,8 +11,8 @@
 
 namespace podfence {
 
-/// Marks connections that policies no longer allow. Public projects' marks were looked up in the
-/// fwmark registry (github.com/fwmark/registry) and their sources: kube-proxy has bits 14 and 15,
+/// Marks connections that policies no longer allow. What public projects use is taken from the
+/// fwmark registry (github.com/fwmark/registry) and its like: kube-proxy has bits 14 and 15,
 /// CNI's portmap 13, AWS VPC CNI 7, Weave 17 and 18, Tailscale 16 to 23, WireGuard's wg-quick
 /// writes 0xca6c. Calico and Cilium take more, but enforce policies themselves.
 inline constexpr std::uint8_t kConnmarkBit = 28;
