@@ -142,7 +142,8 @@ AttachmentStore::Contents AttachmentStore::load() const {
         if (attachment) {
             contents.attachments.push_back(*std::move(attachment));
         } else {
-            contents.problems.push_back(path + ": " + problem);
+            problem.insert(0, path + ": ");
+            contents.problems.push_back(std::move(problem));
         }
     }
     std::stable_sort(contents.attachments.begin(), contents.attachments.end(),
