@@ -193,12 +193,10 @@ json::object to_json(const AgentStatus& status) {
     object["objects"] = {{"pods", status.pods_known},
                          {"namespaces", status.namespaces_known},
                          {"networkpolicies", status.policies_known}};
-    object["table"] = {{"chains", status.table.chains},
-                       {"rules", status.table.rules},
-                       {"sets", status.table.sets},
-                       {"elements", status.table.elements},
-                       {"owned", status.table_owned},
-                       {"shared_because", status.table_shared_because}};
+    object["table"] = {
+        {"chains", status.table.chains}, {"rules", status.table.rules},
+        {"sets", status.table.sets},     {"elements", status.table.elements},
+        {"owned", status.table_owned},   {"shared_because", status.table_shared_because}};
     object["rules"] = rules_json(status.rules);
     json::array settings;
     for (const AgentSetting& setting : status.settings) {
