@@ -238,7 +238,7 @@ struct Chain {
 
 struct Table {
     TableId id;
-    /// NFT_TABLE_F_*: a dormant table enforces nothing. Not who owns it, see Hold in nft/kernel.hpp.
+    /// NFT_TABLE_F_*: a dormant table enforces nothing. Its owner: Hold in nft/kernel.hpp.
     std::uint32_t flags = 0;
     std::map<std::string, Set> sets{};
     std::map<std::string, Map> maps{};
