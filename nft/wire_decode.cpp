@@ -24,9 +24,12 @@ std::optional<BaseChain> decode_base(TableFamily family, const Attrs<NFTA_CHAIN_
     const auto policy = attrs.u32(NFTA_CHAIN_POLICY);
     const bool netdev = family == TableFamily::netdev;
     const std::uint32_t number_max = netdev ? +NF_NETDEV_INGRESS : +NF_INET_POST_ROUTING;
-    // NFTA_HOOK_DEV is there when the chain has exactly one interface.
+    // NFTA_HOOK_DEV is there when the chain has exactly one interface. Some kernels (6.12) keep a
+    // chain whose interface is gone, without any.
+    const bool bound = hook.has(NFTA_HOOK_DEV);
+    const bool unbound = hook.bytes(NFTA_HOOK_DEVS).empty();
     if (attrs.string(NFTA_CHAIN_TYPE) != "filter" || !number || *number > number_max || !priority ||
-        !policy || *policy > NF_ACCEPT || hook.has(NFTA_HOOK_DEV) != netdev) {
+        !policy || *policy > NF_ACCEPT || (netdev ? !bound && !unbound : bound)) {
         return std::nullopt;
     }
     return BaseChain{.hook = netdev ? Hook::ingress : static_cast<Hook>(*number),
