@@ -16,8 +16,11 @@ namespace {
 
 namespace json = boost::json;
 
+std::string pods_path(const std::string& ns) {
+    return "/api/v1/namespaces/" + ns + "/pods";
+}
 std::string pod_path(const ObjectName& name) {
-    return "/api/v1/namespaces/" + name.ns + "/pods/" + name.name;
+    return pods_path(name.ns) + "/" + name.name;
 }
 std::string policy_path(const ObjectName& name) {
     return "/apis/networking.k8s.io/v1/namespaces/" + name.ns + "/networkpolicies/" + name.name;
@@ -42,11 +45,9 @@ json::array ip_list(const std::vector<Address>& addresses) {
     return list;
 }
 
-json::object status_object(const Pod& pod) {
-    json::object object = encode(pod);
-    object.erase("spec");
-    object["metadata"] = json::object{{"namespace", pod.name.ns}, {"name", pod.name.name}};
-    auto& status = object["status"].as_object();
+/// What a kubelet would report.
+json::object status_of(const Pod& pod) {
+    json::object status = encode(pod)["status"].as_object();
     const auto put = [&](const std::string& field, const std::vector<Address>& addresses) {
         if (addresses.empty()) return;
         status[field] = to_string(addresses.front());
@@ -54,7 +55,7 @@ json::object status_object(const Pod& pod) {
     };
     put("podIP", pod.addresses);
     put("hostIP", pod.node_addresses);
-    return object;
+    return status;
 }
 
 }  // namespace
@@ -88,6 +89,11 @@ void Api::apply(const std::string& path, const std::string& manifest) {
                .content_type = "application/apply-patch+yaml"});
 }
 
+json::value Api::replace(const std::string& path, const json::value& object) {
+    return json::parse(
+        expect_ok({.method = "PUT", .target = path, .body = json::serialize(object)}).body);
+}
+
 void Api::remove(const std::string& path) {
     constexpr int kNotFound = 404;
     const HttpRequest request{
@@ -106,8 +112,22 @@ void Api::put(const Pod& pod) {
     const auto fixed = [](const Pod& p) { return std::tie(p.node, p.host_network, p.ports); };
     if (told != pods_.end() && fixed(told->second) != fixed(pod)) remove_pod(pod.name);
     const std::string path = pod_path(pod.name);
-    apply(path, json::serialize(spec_object(pod)));
-    apply(path + "/status", json::serialize(status_object(pod)));
+    json::object spec = spec_object(pod);
+    // Not by server-side apply: it refuses a port that a container names twice, which a pod may.
+    json::value now;
+    if (pods_.contains(pod.name)) {
+        now = get(path);
+        auto& metadata = now.as_object()["metadata"].as_object();
+        metadata["labels"] = spec["metadata"].as_object()["labels"];
+        now = replace(path, now);
+    } else {
+        now = json::parse(
+            expect_ok(
+                {.method = "POST", .target = pods_path(pod.name.ns), .body = json::serialize(spec)})
+                .body);
+    }
+    now.as_object()["status"] = status_of(pod);
+    replace(path + "/status", now);
     if (pod.deleting)
         expect_ok({.method = "DELETE", .target = path, .body = R"({"gracePeriodSeconds":3600})"});
     pods_.insert_or_assign(pod.name, pod);
@@ -132,7 +152,7 @@ void Api::remove_policy(const ObjectName& name) {
 
 void Api::remove_namespace(const std::string& name) {
     const std::string path = "/api/v1/namespaces/" + name;
-    const std::string pods = path + "/pods";
+    const std::string pods = pods_path(name);
     const std::string policies =
         "/apis/networking.k8s.io/v1/namespaces/" + name + "/networkpolicies";
     for (const auto& kind : {pods, policies}) {

@@ -37,6 +37,8 @@ class Api {
 
   private:
     HttpResponse expect_ok(HttpRequest request);
+    /// Writes the whole of what `get` gave and was changed since; returns what it became.
+    boost::json::value replace(const std::string& path, const boost::json::value& object);
 
     Http http_;
     std::string token_;
