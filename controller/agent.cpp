@@ -247,7 +247,7 @@ void Agent::note_sync() {
     in_sync_since_ = synced ? std::optional(std::chrono::system_clock::now()) : std::nullopt;
     if (synced) log_.info("in sync");
     tell_service();
-    if (first) let_go_of_startup_code();
+    if (first) let_go_of_startup_pages();
     api_.changed();
 }
 

@@ -134,9 +134,18 @@ class NetlinkKernel::Socket {
     Hold makes() const { return table_flags_ == 0 ? Hold::anyone : Hold::ours; }
 
     Result<std::size_t> commit(const Batch& batch, std::optional<std::uint32_t> generation) {
+        buffer_.clear();
+        auto done = encode_and_send(batch, generation);
+        buffer_.clear();  // A whole table's memory is not kept until the next commit.
+        return done;
+    }
+
+  private:
+    /// `buffer_` is empty.
+    Result<std::size_t> encode_and_send(const Batch& batch,
+                                        std::optional<std::uint32_t> generation) {
         const std::uint32_t sequence =
             netlink_.take_sequence(static_cast<std::uint32_t>(batch.ops.size()) + 2);
-        buffer_.clear();
         if (auto encoded = wire::encode(batch, generation, sequence, buffer_, table_flags_);
             !encoded) {
             return encoded.error();
@@ -169,7 +178,6 @@ class NetlinkKernel::Socket {
         return std::size_t{1};
     }
 
-  private:
     /// Tries to make a table with an owner, in a batch that does not end: the kernel answers each
     /// message, and takes all back (nfnetlink_rcv_batch()). Flags that it does not know it refuses
     /// (nf_tables_newtable()), whatever it thinks of the rest. To take all back costs it a grace

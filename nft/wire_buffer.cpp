@@ -26,6 +26,14 @@ nlmsghdr* WireBuffer::begin(std::uint16_t type, std::uint16_t flags, std::uint8_
     return message;
 }
 
+void WireBuffer::clear() {
+    size_ = last_ = 0;
+    if (capacity_ > kKeptBytesMax) {
+        data_.reset();
+        capacity_ = 0;
+    }
+}
+
 void WireBuffer::end() {
     const auto* const message = reinterpret_cast<const nlmsghdr*>(data_.get() + size_);
     PODFENCE_CHECK(message->nlmsg_len <= kMessageBytesMax);
