@@ -24,6 +24,9 @@ constexpr std::string_view kNeighbourDiscovery = "neighbour-discovery";
 constexpr std::string_view kLinkProtocols = "link-protocols";
 /// Where marked connections end.
 constexpr std::string_view kRevoked = "revoked";
+/// On the input hook IPVS has taken what is for Services (ip_vs_ops4 in
+/// net/netfilter/ipvs/ip_vs_core.c: before NF_IP_PRI_NAT_SRC, 100): no Service's address is judged.
+constexpr std::int32_t kBehindIpvs = 101;
 /// Denied packets logged a second, so that a flood of them does not become one of messages.
 constexpr std::uint64_t kLogPerSecond = 100;
 
@@ -62,20 +65,33 @@ void add_exceptions(nft::Table& table) {
     table.sets.emplace(kLinkProtocols, std::move(link));
 }
 
+/// What is judged on which hook.
+struct Base {
+    std::string name;
+    nft::Hook hook = nft::Hook::forward;
+    std::int32_t priority = 0;
+    std::span<const Direction> directions;
+    std::string comment;
+};
+
 /// Asks the dispatch maps who isolates.
-void add_base_chain(Compiled& out, const CompileOptions& options, std::string name, nft::Hook hook,
-                    std::span<const Direction> directions, const FrameCounts& counts) {
-    nft::Chain chain{.base = nft::BaseChain{.hook = hook, .priority = options.priority},
-                     .comment = directions.size() == 1
-                                    ? "who isolates the source"
-                                    : "who isolates the source, then who the destination"};
+void add_base_chain(Compiled& out, const CompileOptions& options, const Base& base,
+                    const FrameCounts& counts) {
+    nft::Chain chain{.base = nft::BaseChain{.hook = base.hook, .priority = base.priority},
+                     .comment = base.comment};
+    const auto pass = [&](nft::Statement match) {
+        chain.rules.push_back({.statements = {std::move(match), Verdict{VerdictKind::accept}}});
+    };
+    const bool relayed = base.hook == nft::Hook::output;
+    // Not least the resets that end revoked connections: they have these connections' marks.
+    if (relayed) pass(nft::MatchCtState{nft::ct_related});
     if (const auto mark = options.revoked_mark(); mark != 0) {
         chain.rules.push_back({.statements = {nft::MatchCtMark{.mask = mark, .value = mark},
                                               Verdict{VerdictKind::go_to, std::string(kRevoked)}}});
     }
-    chain.rules.push_back({.statements = {nft::MatchCtState{nft::ct_established | nft::ct_related},
-                                          Verdict{VerdictKind::accept}}});
-    for (const auto direction : directions) {
+    pass(nft::MatchCtState{nft::ct_established | (relayed ? 0U : nft::ct_related)});
+    if (relayed) pass(nft::MatchSourceLocal{});
+    for (const auto direction : base.directions) {
         for (const auto family : kFamilies) {
             const auto field =
                 direction == Direction::egress ? source(family) : destination(family);
@@ -84,8 +100,8 @@ void add_base_chain(Compiled& out, const CompileOptions& options, std::string na
                                        {field}, dispatch_name(direction, family, entries)}}});
         }
     }
-    out.origins.insert_or_assign(name, ChainOrigin{.what = "hook"});
-    out.table.chains.insert_or_assign(std::move(name), std::move(chain));
+    out.origins.insert_or_assign(base.name, ChainOrigin{.what = "hook"});
+    out.table.chains.insert_or_assign(base.name, std::move(chain));
 }
 
 nft::Rule log_rule(std::uint16_t group, std::string prefix) {
@@ -182,9 +198,30 @@ nft::Element hairpin_element(const Address& address) {
 /// and more than the look-ups do.
 void write_frame(Compiled& out, const CompileOptions& options, const FrameCounts& counts) {
     add_exceptions(out.table);
-    add_base_chain(out, options, "forward", nft::Hook::forward, kDirections, counts);
+    add_base_chain(out, options,
+                   {.name = "forward",
+                    .hook = nft::Hook::forward,
+                    .priority = options.priority,
+                    .directions = kDirections,
+                    .comment = "who isolates the source, then who the destination"},
+                   counts);
+    // kube-proxy's IPVS takes what pods send to Services from the input hook and sends it on by the
+    // output hook, with the pod as its source.
+    add_base_chain(out, options,
+                   {.name = "output",
+                    .hook = nft::Hook::output,
+                    .priority = options.priority,
+                    .directions = kDirections,
+                    .comment = "the same of what the node sends on for others"},
+                   counts);
     if (options.pod_to_node_enforced) {
-        add_base_chain(out, options, "input", nft::Hook::input, std::array{Direction::egress},
+        constexpr std::array kEgress{Direction::egress};
+        add_base_chain(out, options,
+                       {.name = "input",
+                        .hook = nft::Hook::input,
+                        .priority = std::max(options.priority, kBehindIpvs),
+                        .directions = kEgress,
+                        .comment = "who isolates the source"},
                        counts);
     }
     if (options.connmark_bit) add_revoked_chain(out, options);

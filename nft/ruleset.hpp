@@ -167,6 +167,10 @@ struct MatchCtMark {  ///< ct mark & 0x10000000 == 0x10000000
     std::uint32_t value = 0;
     friend bool operator==(const MatchCtMark&, const MatchCtMark&) = default;
 };
+/// fib saddr type local: the node itself says it. Not for netdev tables.
+struct MatchSourceLocal {
+    friend bool operator==(const MatchSourceLocal&, const MatchSourceLocal&) = default;
+};
 struct MatchSet {  ///< ip saddr . ip daddr @name
     std::vector<Field> key;
     std::string set;
@@ -202,8 +206,8 @@ struct Opaque {
     friend bool operator==(const Opaque&, const Opaque&) = default;
 };
 
-using Statement = std::variant<MatchCtState, MatchCtMark, MatchSet, LookupVerdict, Counter, Limit,
-                               Log, Verdict, RejectTcpReset, Opaque>;
+using Statement = std::variant<MatchCtState, MatchCtMark, MatchSourceLocal, MatchSet, LookupVerdict,
+                               Counter, Limit, Log, Verdict, RejectTcpReset, Opaque>;
 
 struct Rule {
     std::vector<Statement> statements;

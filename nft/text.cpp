@@ -133,6 +133,7 @@ struct StatementPrinter {
     std::string operator()(const MatchCtMark& match) const {
         return "ct mark & " + mark_text(match.mask) + " == " + mark_text(match.value);
     }
+    std::string operator()(const MatchSourceLocal&) const { return "fib saddr type local"; }
     std::string operator()(const MatchSet& match) const {
         return joined(match.key, field_name, " . ") + " @" + plain(match.set);
     }

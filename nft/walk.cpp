@@ -197,6 +197,9 @@ class Walker {
     bool apply(const MatchCtMark& match, std::optional<Verdict>& /*verdict*/) {
         return (packet_.ct_mark & match.mask) == match.value;
     }
+    bool apply(const MatchSourceLocal& /*unused*/, std::optional<Verdict>& /*verdict*/) {
+        return packet_.source_local;
+    }
     bool apply(const MatchSet& match, std::optional<Verdict>& /*verdict*/) {
         const auto set = table_.sets.find(match.set);
         if (set == table_.sets.end()) return false;

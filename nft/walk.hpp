@@ -20,6 +20,7 @@ struct Packet {
     std::uint32_t ct_state = ct_new;     ///< One bit of CtState.
     std::uint32_t ct_mark = 0;           ///< Of its connection.
     std::uint16_t source_port = 0;       ///< Where there is a destination port.
+    bool source_local = false;           ///< The node's own address.
     // As an ingress hook sees it:
     std::uint32_t iif = 0;  ///< The interface's index; 0: not known, and no rule matches it.
     std::string device{};   ///< Its name: which ingress chains there are for the packet.

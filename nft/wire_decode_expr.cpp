@@ -67,6 +67,17 @@ MaybeExpr decode_ct(Bytes data) {
     return LoadCt{.key = *key, .word = *word};
 }
 
+MaybeExpr decode_fib(Bytes data) {
+    const Attrs<NFTA_FIB_MAX> attrs(data);
+    const auto word = word_at(attrs, NFTA_FIB_DREG);
+    const auto result = attrs.u32(NFTA_FIB_RESULT);
+    const auto flags = attrs.u32(NFTA_FIB_FLAGS);
+    if (!word || !result || !flags) {
+        return std::nullopt;
+    }
+    return LoadFib{.result = *result, .flags = *flags, .word = *word};
+}
+
 MaybeExpr decode_bitwise(Bytes data) {
     const Attrs<NFTA_BITWISE_MAX> attrs(data);
     const auto source = word_at(attrs, NFTA_BITWISE_SREG);
@@ -165,9 +176,10 @@ struct Decoder {
     std::string_view name;
     MaybeExpr (*decode)(Bytes);
 };
-constexpr std::array<Decoder, 11> kDecoders{{{"meta", decode_meta},
+constexpr std::array<Decoder, 12> kDecoders{{{"meta", decode_meta},
                                              {"payload", decode_payload},
                                              {"ct", decode_ct},
+                                             {"fib", decode_fib},
                                              {"bitwise", decode_bitwise},
                                              {"cmp", decode_cmp},
                                              {"lookup", decode_lookup},

@@ -6,6 +6,7 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
 
 #include "nft/wire_types.hpp"
 
@@ -133,6 +134,11 @@ class Lowering {
         exprs_.emplace_back(Mask{0, host_u32(match.mask)});
         exprs_.emplace_back(Compare{NFT_CMP_EQ, 0, host_u32(match.value)});
     }
+    void operator()(const MatchSourceLocal&) {
+        // fib saddr type local
+        exprs_.emplace_back(LoadFib{NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR, 0});
+        exprs_.emplace_back(Compare{NFT_CMP_EQ, 0, host_u32(RTN_LOCAL)});
+    }
     void operator()(const MatchSet& match) {
         // ip saddr . ip daddr @name
         load_key(match.key);
@@ -220,6 +226,7 @@ class Raising {
     void operator()(const LoadMeta& meta) { load_field(meta); }
     void operator()(const LoadPayload& payload) { load_field(payload); }
     void operator()(const LoadCt& load) { ct_ = load.key; }
+    void operator()(const LoadFib& /*load*/) { statements_.emplace_back(MatchSourceLocal{}); }
     void operator()(const Mask& mask) {
         if (ct_ == NFT_CT_MARK) {
             statements_.emplace_back(MatchCtMark{.mask = u32_of(mask.mask)});
@@ -273,6 +280,7 @@ struct NameOf {
     std::string operator()(const LoadMeta&) const { return "meta"; }
     std::string operator()(const LoadPayload&) const { return "payload"; }
     std::string operator()(const LoadCt&) const { return "ct"; }
+    std::string operator()(const LoadFib&) const { return "fib"; }
     std::string operator()(const Mask&) const { return "bitwise"; }
     std::string operator()(const Compare&) const { return "cmp"; }
     std::string operator()(const Lookup& lookup) const { return "lookup @" + lookup.set; }

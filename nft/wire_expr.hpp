@@ -40,6 +40,12 @@ struct LoadCt {  ///< NFT_CT_* of the packet's connection into a register word
     unsigned word = 0;
     friend bool operator==(const LoadCt&, const LoadCt&) = default;
 };
+struct LoadFib {  ///< NFT_FIB_RESULT_* of a route lookup for NFTA_FIB_F_* into a register word
+    std::uint32_t result = 0;
+    std::uint32_t flags = 0;
+    unsigned word = 0;
+    friend bool operator==(const LoadFib&, const LoadFib&) = default;
+};
 struct Mask {  ///< reg &= mask, in place
     unsigned word = 0;
     Immediate mask;
@@ -67,8 +73,8 @@ struct Unknown {  ///< Something we never write.
     friend bool operator==(const Unknown&, const Unknown&) = default;
 };
 
-using Expr = std::variant<LoadMeta, LoadPayload, LoadCt, Mask, Compare, Lookup, Verdict, Counter,
-                          Limit, Log, Reject, Unknown>;
+using Expr = std::variant<LoadMeta, LoadPayload, LoadCt, LoadFib, Mask, Compare, Lookup, Verdict,
+                          Counter, Limit, Log, Reject, Unknown>;
 
 /// NFT_RULE_MAXEXPRS: the kernel takes no more in one rule.
 inline constexpr std::size_t kExprsMax = 128;

@@ -63,6 +63,13 @@ struct Build {
         set_u32(expr, NFTNL_EXPR_CT_DREG, register_of(load.word));
         return expr;
     }
+    ExprPtr operator()(const LoadFib& load) const {
+        ExprPtr expr = make("fib");
+        set_u32(expr, NFTNL_EXPR_FIB_RESULT, load.result);
+        set_u32(expr, NFTNL_EXPR_FIB_FLAGS, load.flags);
+        set_u32(expr, NFTNL_EXPR_FIB_DREG, register_of(load.word));
+        return expr;
+    }
     ExprPtr operator()(const Mask& mask) const {
         ExprPtr expr = make("bitwise");
         set_u32(expr, NFTNL_EXPR_BITWISE_SREG, register_of(mask.word));

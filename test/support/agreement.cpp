@@ -9,12 +9,16 @@ namespace podfence::test {
 
 namespace {
 
-std::string describe(const Cluster& cluster, const Flow& flow, const ExplainOptions& options) {
+using Way = bool (RulesetJudge::*)(const Flow&) const;
+
+std::string describe(const Cluster& cluster, const Flow& flow, const ExplainOptions& options,
+                     Way way) {
     const auto fails = [&](const Cluster& c) {
-        return allowed(c, flow, options) != RulesetJudge(c, options).allowed(flow);
+        return allowed(c, flow, options) != (RulesetJudge(c, options).*way)(flow);
     };
     const Cluster small = shrink(cluster, fails);
     return "the oracle and the compiled ruleset disagree on " + to_string(flow) +
+           (way == &RulesetJudge::allowed ? "" : " by relays") +
            "\noracle: " + (allowed(small, flow, options) ? "allow" : "deny") +
            (options.pod_to_node_enforced ? " (pod to node enforced)" : "") + "\n" +
            RulesetJudge(small, options).trace(flow) + to_manifest(small);
@@ -42,7 +46,9 @@ std::optional<std::string> find_disagreement(std::uint64_t seed, Tally& tally) {
     for (std::size_t i = 0; i < kFlowsPerCluster; ++i) {
         const Flow flow = flows.next(generator.random());
         const bool verdict = allowed(cluster, flow, options);
-        if (judge.allowed(flow) != verdict) return describe(cluster, flow, options);
+        for (const Way way : {&RulesetJudge::allowed, &RulesetJudge::allowed_by_relays}) {
+            if ((judge.*way)(flow) != verdict) return describe(cluster, flow, options, way);
+        }
         const Explanation why = explain(cluster, flow, options);
         if (why.allowed() != verdict) {
             return "explain() and allowed() disagree on " + to_string(flow) + "\n" +

@@ -1,6 +1,18 @@
 #include "test/support/judge.hpp"
 
+#include <algorithm>
+
 namespace podfence::test {
+
+namespace {
+
+nft::WalkResult walk_at(nft::Hook hook, const Compiled& node, const Flow& flow) {
+    nft::Packet packet = first_packet(flow);
+    packet.source_local = hook == nft::Hook::output;
+    return walk(node.table, hook, packet);
+}
+
+}  // namespace
 
 RulesetJudge::RulesetJudge(const Cluster& cluster, const ExplainOptions& options) {
     for (const auto& [name, pod] : cluster.pods()) {
@@ -22,17 +34,23 @@ nft::Hook RulesetJudge::hook_at(const std::string& node, const Flow& flow) const
 }
 
 bool RulesetJudge::allowed(const Flow& flow) const {
-    const nft::Packet packet = first_packet(flow);
-    for (const auto& [node, compiled] : compiled_) {
-        if (!walk(compiled.table, hook_at(node, flow), packet).accepted) return false;
-    }
-    return true;
+    return std::ranges::all_of(compiled_, [&](const auto& node) {
+        return walk_at(hook_at(node.first, flow), node.second, flow).accepted;
+    });
+}
+
+bool RulesetJudge::allowed_by_relays(const Flow& flow) const {
+    return std::ranges::all_of(compiled_, [&](const auto& node) {
+        const auto hook = hook_at(node.first, flow);
+        if (hook != nft::Hook::forward) return walk_at(hook, node.second, flow).accepted;
+        return walk(node.second.table, nft::Hook::output, first_packet(flow)).accepted;
+    });
 }
 
 std::string RulesetJudge::trace(const Flow& flow) const {
     std::string text;
     for (const auto& [node, compiled] : compiled_) {
-        const auto result = walk(compiled.table, hook_at(node, flow), first_packet(flow));
+        const auto result = walk_at(hook_at(node, flow), compiled, flow);
         text += "node " + node + ": " + (result.accepted ? "accepted" : "dropped") + "\n";
         for (const auto& step : result.steps) {
             text += "  " + step.chain + "[" + std::to_string(step.rule) + "] " + step.note + "\n";

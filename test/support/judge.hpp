@@ -20,6 +20,9 @@ class RulesetJudge {
     /// Does the packet pass every node? A node that neither end lives on is asked, too: it may
     /// route for others and must touch nothing (N7).
     bool allowed(const Flow& flow) const;
+    /// The same where nodes do not forward but send on by themselves, as IPVS does: what another
+    /// node would see on its forward hook is on its output hook, with a source that is not its own.
+    bool allowed_by_relays(const Flow& flow) const;
 
     /// The rules that the packet came by, node by node, for messages.
     std::string trace(const Flow& flow) const;

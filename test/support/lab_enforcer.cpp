@@ -68,9 +68,10 @@ std::vector<Hop> path_of(const Network& network, const Flow& flow) {
 }
 
 bool walk_allows(const Network& network, const std::vector<Compiled>& nodes, const Flow& flow) {
-    const nft::Packet packet = test::first_packet(flow);
+    nft::Packet packet = test::first_packet(flow);
     const auto path = path_of(network, flow);
     return std::all_of(path.begin(), path.end(), [&](const Hop& hop) {
+        packet.source_local = hop.hook == nft::Hook::output;
         return nft::walk(nodes.at(hop.node).table, hop.hook, packet).accepted;
     });
 }

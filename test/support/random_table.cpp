@@ -230,6 +230,9 @@ class TableMaker {
             rule.statements.emplace_back(
                 MatchCtMark{.mask = bit, .value = random_.percent(80) ? bit : 0});
         }
+        if (table_.id.family == TableFamily::inet && random_.percent(10)) {
+            rule.statements.emplace_back(MatchSourceLocal{});
+        }
         for (const auto& [name, set] : table_.sets) {
             if (random_.percent(25) && admit(set.spec)) {
                 rule.statements.emplace_back(

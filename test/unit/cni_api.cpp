@@ -65,6 +65,10 @@ class Bench final : public ReconcilerObserver, public Sink {
         return boost::json::value_to<std::string>(
             boost::json::parse(body_of(talk.received())).at("state"));
     }
+    /// Whether the agent has heard of this many attachments.
+    bool has_heard_of(std::size_t count, Talk& talk) {
+        return talk.run_until([&] { return attached.attachments().size() == count; });
+    }
     bool is_waiting(Talk& talk) {
         return !talk.run_until([&] { return talk.closed(); }, 20ms);
     }
@@ -106,6 +110,7 @@ TEST_CASE("add is answered when the kernel holds the pod's rules, not before", "
     bench.attached.put(Pod(pod("a/p").uid("u")), {});
     bench.sync();
     Talk talk = bench.post("add?timeout_ms=60000", encode(example()));
+    REQUIRE(bench.has_heard_of(1, talk));
     CHECK(bench.is_waiting(talk));
     bench.server.wake();
     CHECK(bench.is_waiting(talk));
@@ -123,6 +128,7 @@ TEST_CASE("add waits for an agent that is not in sync yet, or is told so", "[cni
           "waiting");
     CHECK(bench.state(bench.post("add?timeout_ms=20", encode(example()))) == "waiting");
     Talk talk = bench.post("add?timeout_ms=60000", encode(example()));
+    REQUIRE(bench.has_heard_of(1, talk));
     CHECK(bench.is_waiting(talk));
     bench.sync();
     CHECK(bench.state(talk) == "enforced");
@@ -133,6 +139,7 @@ TEST_CASE("a pod that is not known yet is isolated, and waited for a moment", "[
     Bench bench;
     bench.sync();
     Talk talk = bench.post("add?timeout_ms=60000", encode(example()));
+    REQUIRE(bench.has_heard_of(1, talk));
     CHECK(bench.is_waiting(talk));
     bench.work();
     CHECK(bench.dispatched() == 1);
@@ -146,7 +153,7 @@ TEST_CASE("a pod that is not known yet is isolated, and waited for a moment", "[
     unknown.pod = name("a/unknown");
     unknown.addresses = {ip("10.0.0.2")};
     Talk in_vain = bench.post("add?timeout_ms=300", encode(unknown));
-    REQUIRE(in_vain.run_until([&] { return bench.attached.attachments().size() == 2; }));
+    REQUIRE(bench.has_heard_of(2, in_vain));
     bench.work();
     CHECK(bench.state(in_vain) == "held");
     CHECK(bench.state(bench.post("check", encode(unknown))) == "held");
@@ -157,6 +164,7 @@ TEST_CASE("del takes back what add told, also while add waits", "[cni_api]") {
     Bench bench;
     bench.sync();
     Talk talk = bench.post("add?timeout_ms=60000", encode(example()));
+    REQUIRE(bench.has_heard_of(1, talk));
     CHECK(bench.is_waiting(talk));
     CHECK(bench.state(bench.post("del", encode(example().key))) == "done");
     bench.work();

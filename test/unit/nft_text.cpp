@@ -68,6 +68,7 @@ TEST_CASE("statements print in nft syntax") {
     CHECK(to_text(Statement{MatchCtState{0x60}}) == "ct state 0x60");
     CHECK(to_text(Statement{MatchCtMark{.mask = 0x10000, .value = 0x10000}}) ==
           "ct mark & 0x00010000 == 0x00010000");
+    CHECK(to_text(Statement{MatchSourceLocal{}}) == "fib saddr type local");
     CHECK(to_text(Statement{RejectTcpReset{}}) == "meta l4proto tcp reject with tcp reset");
     CHECK(to_text(Statement{MatchSet{.key = {Field::ip_saddr, Field::ip_daddr}, .set = "self"}}) ==
           "ip saddr . ip daddr @self");

@@ -156,6 +156,14 @@ TEST_CASE("walk: connection state, ICMPv6 types, and what is not understood") {
     CHECK_FALSE(passes(table, packet));
 }
 
+TEST_CASE("walk: what the node itself says") {
+    const auto table = with_rules({{.statements = {MatchSourceLocal{}, kDrop}}});
+    auto packet = tcp("10.0.0.1", "10.0.0.2", 80);
+    CHECK(passes(table, packet));
+    packet.source_local = true;
+    CHECK_FALSE(passes(table, packet));
+}
+
 TEST_CASE("walk: marked connections, and a reset that only TCP gets") {
     constexpr std::uint32_t bit = 0x10000;
     const auto table =
