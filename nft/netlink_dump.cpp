@@ -1,12 +1,12 @@
 #include "nft/netlink_dump.hpp"
 
 #include <cerrno>
-#include <functional>
 
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "nft/netlink_exchange.hpp"
 #include "nft/wire_decode.hpp"
 #include "nft/wire_encode.hpp"
 #include "nft/wire_notice.hpp"
@@ -21,74 +21,6 @@ constexpr int kWatchedDumpsMax = 8;
 constexpr int kSettlingMax = 2000;
 /// Notifications read while waiting for one generation: a bound, not an expectation.
 constexpr int kNotificationsMax = 100'000;
-
-/// How a request ended.
-enum class Dumped : std::uint8_t {
-    whole,
-    disturbed,  ///< NLM_F_DUMP_INTR: the ruleset changed while it was being dumped.
-    absent,     ///< ENOENT: no such table or set.
-};
-
-/// The errno of a message that ends an exchange; 0: a good end; nullopt: it is not the end.
-std::optional<int> end_of(const wire::Message& message) {
-    if (message.header.nlmsg_type == NLMSG_ERROR || message.header.nlmsg_type == NLMSG_DONE) {
-        if (message.body.size() < sizeof(int)) {
-            return 0;
-        }
-        return -wire::read_object<int>(message.body);
-    }
-    return std::nullopt;
-}
-
-Error refusal(const char* doing, int os_error) {
-    // nfnetlink itself answers EINVAL when it has no such subsystem: nf_tables is not there.
-    const Errc code = os_error == EINVAL ? Errc::not_supported : classify(os_error);
-    return {.code = code, .os_error = os_error, .doing = doing};
-}
-
-using OnMessage = std::function<void(const wire::Message&)>;
-
-/// Sends the request in `scratch` and hands over what comes back, to the end.
-Result<Dumped> exchange(NetlinkSocket& socket, const wire::WireBuffer& scratch, const char* doing,
-                        const OnMessage& on_message) {
-    const auto request = wire::read_object<nlmsghdr>(scratch.bytes());
-    if (auto sent = socket.send(scratch.bytes()); !sent) {
-        return sent.error();
-    }
-    bool disturbed = false;
-    for (;;) {
-        const auto received = socket.receive(NetlinkSocket::Wait::yes);
-        if (!received) {
-            return received.error();
-        }
-        if (!*received) {
-            return Error{.code = Errc::io, .os_error = ETIMEDOUT, .doing = doing};
-        }
-        wire::MessageReader reader(**received);
-        while (const std::optional<wire::Message> message = reader.next()) {
-            if (message->header.nlmsg_seq != request.nlmsg_seq) {
-                continue;  // The answer to something given up.
-            }
-            disturbed = disturbed || (message->header.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-            if (const std::optional<int> end = end_of(*message)) {
-                if (*end == ENOENT) {
-                    return Dumped::absent;
-                }
-                if (*end != 0) {
-                    return refusal(doing, *end);
-                }
-                return disturbed ? Dumped::disturbed : Dumped::whole;
-            }
-            on_message(*message);
-            if ((message->header.nlmsg_flags & NLM_F_MULTI) == 0) {
-                return Dumped::whole;
-            }
-        }
-        if (reader.malformed()) {
-            return Error{.code = Errc::malformed, .doing = doing};
-        }
-    }
-}
 
 /// The generation, at a moment when no commit is under way. The kernel counts the generation up
 /// early in a commit (nf_tables_commit() in net/netfilter/nf_tables_api.c) and swaps the contents

@@ -46,6 +46,10 @@ Result<NetlinkSocket> NetlinkSocket::open() {
     if (fd < 0) {
         return failure("open a netlink socket", errno);
     }
+    return adopt(fd);
+}
+
+Result<NetlinkSocket> NetlinkSocket::adopt(int fd) {
     NetlinkSocket socket(fd);
     const sockaddr_nl any{.nl_family = AF_NETLINK, .nl_pad = 0, .nl_pid = 0, .nl_groups = 0};
     if (::bind(fd, reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0) {

@@ -24,6 +24,9 @@ class NetlinkSocket {
 
     /// Errors: not_supported, io.
     static Result<NetlinkSocket> open();
+    /// Takes over a NETLINK_NETFILTER socket that was opened in whatever network namespace and is
+    /// not bound yet. Errors: io.
+    static Result<NetlinkSocket> adopt(int fd);
     NetlinkSocket(NetlinkSocket&& other) noexcept;
     NetlinkSocket& operator=(NetlinkSocket&& other) = delete;
     ~NetlinkSocket();
