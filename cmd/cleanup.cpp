@@ -1,4 +1,5 @@
 // cleanup: leaves no trace of podfence in the kernel.
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <memory>
@@ -9,6 +10,7 @@
 #include "cmd/common_options.hpp"
 #include "cmd/kernel_access.hpp"
 #include "cmd/running_agent.hpp"
+#include "controller/self_test/self_test.hpp"
 #include "nft/converge.hpp"
 #include "nft/table_counts.hpp"
 #include "nft/text.hpp"
@@ -87,8 +89,10 @@ Exit run_cleanup(Terminal& terminal, const CleanupOptions& options) {
     auto kernel = open_kernel(terminal);
     if (!kernel) return kernel.error();
     std::vector<Removed> tables;
-    for (const auto family : {nft::TableFamily::inet, nft::TableFamily::netdev}) {
-        const nft::TableId id{.family = family};
+    const std::array ours{nft::TableId{.family = nft::TableFamily::inet},
+                          nft::TableId{.family = nft::TableFamily::netdev},
+                          nft::TableId{.name = self_test::kTable}};  // Of one that was killed.
+    for (const nft::TableId& id : ours) {
         const auto live = dump_live(terminal, **kernel, id);
         if (!live) return live.error();
         if (!*live) continue;

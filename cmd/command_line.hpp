@@ -121,6 +121,7 @@ void add_dump(CommandLine& line);
 void add_explain(CommandLine& line);
 void add_matrix(CommandLine& line);
 void add_status(CommandLine& line);
+void add_doctor(CommandLine& line);
 void add_cleanup(CommandLine& line);
 void add_cni(CommandLine& line);
 void add_version(CommandLine& line);

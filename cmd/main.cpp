@@ -20,6 +20,7 @@ Exit run(int argc, char** argv, Terminal& terminal) {
     add_explain(line);
     add_matrix(line);
     add_status(line);
+    add_doctor(line);
     add_cleanup(line);
     add_cni(line);
     add_version(line);

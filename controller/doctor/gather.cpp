@@ -1,0 +1,200 @@
+#include "controller/doctor/gather.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include <boost/json.hpp>
+#include <linux/capability.h>
+#include <sys/socket.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+
+#include "controller/throwaway_netns.hpp"
+
+namespace podfence::doctor {
+
+namespace {
+
+constexpr std::size_t kCniFilesMax = 64;
+constexpr std::size_t kCniFileBytes = std::size_t{1} << 20;
+
+constexpr std::array<const char*, 12> kSysctls{"net/bridge/bridge-nf-call-iptables",
+                                               "net/bridge/bridge-nf-call-ip6tables",
+                                               "net/ipv4/ip_forward",
+                                               "net/ipv6/conf/all/forwarding",
+                                               "net/ipv6/conf/all/disable_ipv6",
+                                               "net/ipv4/conf/all/rp_filter",
+                                               "net/netfilter/nf_conntrack_count",
+                                               "net/netfilter/nf_conntrack_max",
+                                               "net/netfilter/nf_conntrack_tcp_loose",
+                                               "net/netfilter/nf_conntrack_tcp_be_liberal",
+                                               "net/ipv4/conf/default/rp_filter",
+                                               "net/ipv4/conf/all/forwarding"};
+
+void read_sysctl(Facts& facts, const std::string& name) {
+    std::ifstream file("/proc/sys/" + name);
+    std::string value;
+    if (file >> value) facts.sysctls[name] = value;
+}
+
+Kernel gather_kernel() {
+    Kernel kernel;
+    utsname name{};
+    if (::uname(&name) == 0) kernel.release = name.release;
+    const std::array sockets{SocketSpec{AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER}};
+    auto netns = ThrowawayNetns::make(sockets);
+    if (!netns) {
+        kernel.features_error = to_string(netns.error());
+        return kernel;
+    }
+    auto socket = nft::NetlinkSocket::adopt(netns->sockets[0].release());
+    if (!socket) {
+        kernel.features_error = to_string(socket.error());
+        return kernel;
+    }
+    auto features = nft::probe_features(*socket);
+    if (!features) {
+        kernel.features_error = to_string(features.error());
+        return kernel;
+    }
+    kernel.features = *std::move(features);
+    return kernel;
+}
+
+bool has_capability(unsigned capability) {
+    std::ifstream file("/proc/thread-self/status");
+    for (std::string line; std::getline(file, line);) {
+        if (!line.starts_with("CapEff:")) continue;
+        return (std::stoull(line.substr(line.find_first_of("0123456789abcdef", 7)), nullptr, 16) >>
+                    capability &
+                1U) != 0;
+    }
+    return false;
+}
+
+Privileges gather_privileges() {
+    Privileges privileges{.net_admin = has_capability(CAP_NET_ADMIN)};
+    privileges.may_make_namespaces = ThrowawayNetns::make({}).has_value();
+    // Settings of devices' queues are the machine's, and shown in its first network namespace only
+    // (net_core_table in net/core/sysctl_net_core.c).
+    std::error_code ignored;
+    if (std::filesystem::exists("/proc/sys/net/core", ignored)) {
+        privileges.initial_netns =
+            std::filesystem::exists("/proc/sys/net/core/netdev_budget", ignored);
+    }
+    return privileges;
+}
+
+void gather_ruleset(Facts& facts) {
+    auto socket = nft::NetlinkSocket::open();
+    if (!socket) {
+        facts.ruleset_error = to_string(socket.error());
+        return;
+    }
+    nft::wire::WireBuffer scratch;
+    auto surveyed = nft::survey(*socket, scratch);
+    if (surveyed) {
+        facts.ruleset = *std::move(surveyed);
+    } else {
+        facts.ruleset_error = to_string(surveyed.error());
+    }
+}
+
+/// Tables that iptables-legacy made; those of iptables on nftables are not listed there.
+std::vector<std::string> gather_legacy_tables() {
+    std::vector<std::string> tables;
+    for (const auto& [file, family] :
+         {std::pair{"ip_tables_names", "ip"}, std::pair{"ip6_tables_names", "ip6"}}) {
+        std::ifstream names(std::string("/proc/thread-self/net/") + file);
+        for (std::string name; names >> name;) tables.push_back(std::string(family) + " " + name);
+    }
+    return tables;
+}
+
+Clock gather_clock() {
+    Clock clock{.now_s = std::chrono::duration_cast<std::chrono::seconds>(
+                             std::chrono::system_clock::now().time_since_epoch())
+                             .count()};
+    timex state{};
+    const int result = ::adjtimex(&state);
+    if (result >= 0) clock.synchronised = result != TIME_ERROR;
+    return clock;
+}
+
+std::vector<std::string> plugin_types(const boost::json::value& config) {
+    std::vector<std::string> types;
+    const auto add = [&](const boost::json::value& plugin) {
+        const auto* object = plugin.if_object();
+        const auto* type = object == nullptr ? nullptr : object->if_contains("type");
+        if (type != nullptr && type->is_string()) types.emplace_back(type->get_string());
+    };
+    const auto* object = config.if_object();
+    const auto* plugins = object == nullptr ? nullptr : object->if_contains("plugins");
+    if (plugins == nullptr || !plugins->is_array()) {
+        add(config);
+    } else {
+        for (const auto& plugin : plugins->get_array()) add(plugin);
+    }
+    return types;
+}
+
+std::string read_bounded(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string text(kCniFileBytes, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+    return text;
+}
+
+}  // namespace
+
+std::vector<CniConfig> gather_cni(const std::string& directory) {
+    std::vector<std::filesystem::path> files;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+        const auto extension = entry.path().extension();
+        const bool config =
+            extension == ".conf" || extension == ".conflist" || extension == ".json";
+        if (config && entry.is_regular_file(ignored)) files.push_back(entry.path());
+        if (files.size() == kCniFilesMax) break;
+    }
+    std::ranges::sort(files);
+    std::vector<CniConfig> configs;
+    for (const auto& file : files) {
+        boost::system::error_code error;
+        const auto config = boost::json::parse(read_bounded(file), error);
+        if (error) continue;
+        configs.push_back({.file = file.string(), .types = plugin_types(config)});
+    }
+    return configs;
+}
+
+Facts gather_network(const GatherOptions& options) {
+    Facts facts;
+    facts.interfaces = gather_interfaces(options.pods);
+    for (const char* name : kSysctls) read_sysctl(facts, name);
+    for (const Interface& one : facts.interfaces.value_or(std::vector<Interface>())) {
+        if (one.kind == "veth" || one.kind == "bridge") {
+            read_sysctl(facts, "net/ipv4/conf/" + one.name + "/rp_filter");
+        }
+    }
+    return facts;
+}
+
+Facts gather(const GatherOptions& options) {
+    Facts facts = gather_network(options);
+    if (facts.interfaces) facts.tc = gather_tc(*facts.interfaces);
+    facts.kernel = gather_kernel();
+    facts.privileges = gather_privileges();
+    gather_ruleset(facts);
+    facts.legacy_tables = gather_legacy_tables();
+    facts.cni = gather_cni(options.cni_directory);
+    facts.clock = gather_clock();
+    return facts;
+}
+
+}  // namespace podfence::doctor
