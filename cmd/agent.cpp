@@ -1,7 +1,9 @@
 // agent: the process of the DaemonSet.
 #include "controller/agent.hpp"
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "cmd/cli11.hpp"
@@ -28,6 +30,7 @@ struct AgentCommand {
     std::string socket{};
     std::string metrics_address = kMetricsAddress;
     std::string table_owner = "auto";
+    std::string canary = "off";
     std::string log_format = "text";
     std::string log_level = "info";
 };
@@ -74,6 +77,13 @@ AntiSpoofOptions anti_spoof_options(const AgentCommand& command) {
     return options;
 }
 
+/// Of --canary: a period, or whether at all; nullopt: something else.
+std::optional<std::chrono::seconds> canary_period(const std::string& text) {
+    if (text == "on" || text == "true") return Canary::kPeriodDefault;
+    if (text == "off" || text == "false") return std::chrono::seconds(0);
+    return parse_period(text);
+}
+
 std::vector<AgentSetting> settings_of(const CommandLine& line, const CLI::App& command) {
     std::vector<AgentSetting> settings;
     for (const Setting& one : line.settings(command)) {
@@ -108,7 +118,8 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command,
                  .metrics_address = command.metrics_address,
                  .settings = std::move(settings),
                  .service = ServiceManager::from_environment(),
-                 .ownership = ownership},
+                 .ownership = ownership,
+                 .canary = {.period = *canary_period(command.canary)}},
                 **kernel, *monitor, log);
     if (const auto followed = agent.follow(*source); !followed) {
         terminal.error(to_string(followed.error()));
@@ -182,6 +193,20 @@ void add_service_options(CommandLine& line, CLI::App& command, AgentCommand& opt
                     "Serve /metrics, /healthz and /readyz here; '' for none")
         ->type_name("ADDRESS:PORT")
         ->capture_default_str()
+        ->group("Service");
+    command
+        .add_option("--canary", options.canary,
+                    "Prove with packets that they meet the rules, at the start and every 5m or "
+                    "PERIOD, as 'podfence doctor --self-test' does; off: do not")
+        ->type_name("[PERIOD|off]")
+        ->expected(0, 1)
+        ->default_str("on")  // What the option alone means.
+        ->check([](const std::string& text) {
+            return canary_period(text) ? ""
+                                       : "'" + text +
+                                             "' is no period like 90s, 5m or 1h, of 10s or more, "
+                                             "and neither 'on' nor 'off'";
+        })
         ->group("Service");
     line.choices(command.add_option("--log-format", options.log_format, "Of the log on stderr")
                      ->capture_default_str()

@@ -26,7 +26,7 @@ struct StatusOptions {
 };
 
 Exit status_of(const boost::json::value& status) {
-    return in_sync(status) ? Exit::fine : Exit::finding;
+    return in_sync(status) && !is_unproven(status) ? Exit::fine : Exit::finding;
 }
 
 /// A line for each change, until somebody has seen enough.
@@ -124,7 +124,7 @@ void add_status(CommandLine& line) {
                       {"a line for every change", "podfence status --watch"},
                       {"for a script", "podfence status -o json"}},
          .exits = {{0, "in sync: the kernel enforces what the agent knows of the cluster"},
-                   {1, "not in sync"},
+                   {1, "not in sync, or packets were seen to pass by the rules (agent --canary)"},
                    {3, "no agent answers"}}},
         [options](Terminal& terminal) { return run_status(terminal, *options); });
     auto* wait =

@@ -27,6 +27,8 @@ void print_status(Output& out, const boost::json::value& status);
 std::string watch_line(const boost::json::value& status);
 
 bool in_sync(const boost::json::value& status);
+/// Packets passed by the rules last time, or others took them.
+bool is_unproven(const boost::json::value& status);
 
 /// "42 s", "12 min", "3 h 12 min", "5 d 4 h"
 std::string text_of_seconds(std::int64_t seconds);

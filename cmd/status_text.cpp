@@ -167,6 +167,22 @@ void print_drift(Output& out, const View& status) {
     }
 }
 
+void print_canary(Output& out, const View& status) {
+    const View canary = status["canary"];
+    if (canary.is_null()) return;
+    const std::string state = canary["state"].text();
+    const std::string time = ago(status, canary["at"]);
+    if (state == "enforced") {
+        return line(out, "proof", "packets met the rules " + time, Tone::good);
+    }
+    if (state == "pending") return line(out, "proof", "waiting for the first one");
+    const bool tried = state != "impossible";
+    line(out, "proof",
+         (tried ? "FAILED " : "could not be tried ") + time + ": " + canary["reason"].text(),
+         tried ? Tone::bad : Tone::warn);
+    line(out, "", "last proven " + ago(status, canary["enforced_at"]) + "; see podfence doctor");
+}
+
 void print_more(Output& out, std::size_t listed, std::size_t total) {
     if (total > listed) {
         line(out, "", "... and " + with_thousands(total - listed) + " more; -o json has them");
@@ -280,6 +296,11 @@ std::string text_of_seconds(std::int64_t seconds) {
     return two(seconds / 86400, "d", seconds % 86400 / 3600, "h");
 }
 
+bool is_unproven(const json::value& status) {
+    const std::string state = View(&status)["canary"]["state"].text();
+    return state == "bypassed" || state == "unproven";
+}
+
 bool in_sync(const json::value& status) {
     return View(&status)["in_sync"].is_true();
 }
@@ -287,6 +308,14 @@ bool in_sync(const json::value& status) {
 StatusLine headline(const json::value& value) {
     const View status(&value);
     const std::string node = "node " + status["node"].text() + ": ";
+    if (in_sync(value) && is_unproven(value)) {
+        const bool bypassed = status["canary"]["state"].text() == "bypassed";
+        return {.tone = Tone::bad,
+                .text = node +
+                        (bypassed ? "NOT ENFORCING, though in sync: "
+                                  : "IN SYNC, BUT NOT PROVEN TO ENFORCE: ") +
+                        status["canary"]["reason"].text()};
+    }
     if (in_sync(value)) {
         const std::string time = since(status, status["in_sync_since"]);
         const std::string synced = "ENFORCING, in sync" + (time.empty() ? "" : " for " + time);
@@ -307,6 +336,9 @@ StatusLine headline(const json::value& value) {
 
 std::string watch_line(const json::value& value) {
     const View status(&value);
+    if (in_sync(value) && is_unproven(value)) {
+        return "NOT PROVEN TO ENFORCE: " + status["canary"]["reason"].text();
+    }
     std::string text = in_sync(value) ? "ENFORCING" : "NOT IN SYNC: " + status["summary"].text();
     for (const View& source : lost_sources(status)) {
         text += ", " + source["kind"].text() + " not followed: " + source["error"].text();
@@ -357,6 +389,7 @@ void print_status(Output& out, const json::value& value) {
     }
     print_commits(out, status);
     print_drift(out, status);
+    print_canary(out, status);
     print_policies(out, status);
     print_input_problems(out, status);
 }

@@ -19,6 +19,18 @@ std::chrono::microseconds in_us(Clock::duration duration) {
     return std::chrono::duration_cast<std::chrono::microseconds>(duration);
 }
 
+/// Of this node's pods.
+std::vector<nft::Address> some_addresses(const Desired& desired, std::size_t max) {
+    std::vector<nft::Address> addresses;
+    for (const auto& name : desired.own_pods()) {
+        const Pod* pod = desired.cluster().find_pod(name);
+        if (pod == nullptr || !can_hold_addresses(*pod)) continue;
+        for (const auto& address : pod->addresses) addresses.push_back(address);
+        if (addresses.size() >= max) break;
+    }
+    return addresses;
+}
+
 }  // namespace
 
 Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& monitor, Log& log)
@@ -37,6 +49,9 @@ Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& mon
       api_(io_, *this, metrics_),
       attached_(*this, options_.rules.node),
       cni_(attached_, reconciler_, *this),
+      canary_(
+          io_, options_.canary, [this] { return some_addresses(desired_, Canary::kPodsMax); },
+          [this](const CanaryRecord& answer) { proven(answer); }),
       timer_(io_),
       watchdog_(io_),
       notices_(io_, ::dup(monitor.fd())),
@@ -99,6 +114,7 @@ void Agent::watch_signals() {
         source_->stop();
         if (guard_) guard_->stop();
         api_.stop();
+        canary_.stop();
         timer_.cancel();
         notices_.cancel();
         io_.stop();
@@ -247,7 +263,10 @@ void Agent::note_sync() {
     in_sync_since_ = synced ? std::optional(std::chrono::system_clock::now()) : std::nullopt;
     if (synced) log_.info("in sync");
     tell_service();
-    if (first) let_go_of_startup_pages();
+    if (first) {
+        let_go_of_startup_pages();
+        canary_.start();
+    }
     api_.changed();
 }
 

@@ -15,6 +15,7 @@
 
 #include "controller/agent_view.hpp"
 #include "controller/attached_pods.hpp"
+#include "controller/canary.hpp"
 #include "controller/cni_api.hpp"
 #include "controller/desired.hpp"
 #include "controller/local_api.hpp"
@@ -41,6 +42,7 @@ struct AgentOptions {
     std::vector<AgentSetting> settings{};  ///< To be shown, no more.
     ServiceManager service{};              ///< Who started us.
     nft::Ownership ownership{};            ///< What the kernel port was opened with.
+    Canary::Options canary{};
 };
 
 /// The DaemonSet's process: joins a source of objects, the desired ruleset, the reconciler and the
@@ -90,6 +92,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     // For the local API.
     AgentStatus status() const override;
     bool in_sync() const override { return reconciler_.in_sync(); }
+    CanaryRecord canary() const override { return canary_.record(); }
     const Cluster& cluster() const override { return desired_.cluster(); }
 
     void changed();
@@ -99,6 +102,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     void read_notices();
     void watch_signals();
     void note_sync();
+    void proven(const CanaryRecord& answer);
     void tell_service() const;
     void feed_watchdog();
     void tell_problems(const NetworkPolicy& policy, const std::vector<Problem>& problems);
@@ -119,6 +123,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     AttachedPods attached_;  ///< Between the source and us.
     CniApi cni_;
     std::unique_ptr<SpoofGuard> guard_;  ///< Null: anti-spoof is off.
+    Canary canary_;
     std::unique_ptr<Source> source_;
     boost::asio::steady_timer timer_;
     boost::asio::steady_timer watchdog_;

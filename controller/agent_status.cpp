@@ -1,10 +1,23 @@
-// How the agent stands, for its local API.
+// How the agent stands, gathered from its parts.
 #include <unistd.h>
 
 #include "controller/agent.hpp"
 #include "controller/status_sources.hpp"
 
 namespace podfence {
+
+void Agent::proven(const CanaryRecord& answer) {
+    api_.changed();
+    if (answer.state == CanaryState::enforced) {
+        return log_.info("enforcement is proven with packets");
+    }
+    metrics_.error("canary");
+    if (answer.forbids_ready()) {
+        return log_.error("enforcement is NOT proven",
+                          {{"result", answer.summary()}, {"remedy", "podfence doctor"}});
+    }
+    log_.warning("enforcement could not be tried with packets", {{"reason", answer.reason}});
+}
 
 AgentState Agent::state() const {
     if (failure_) return AgentState::failing;
@@ -25,6 +38,7 @@ AgentStatus Agent::status() const {
                        .failure = failure_,
                        .history = history_,
                        .settings = options_.settings,
+                       .canary = canary_.record(),
                        .rules = options_.rules};
     if (source_) tell_source(source_->status(), status);
     for (const auto& [name, error] : refused_) {

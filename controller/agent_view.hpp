@@ -18,6 +18,8 @@ class AgentView {
     virtual AgentStatus status() const = 0;
     /// The same as status().in_sync(), without the work.
     virtual bool in_sync() const = 0;
+    /// The same as status().canary, without the work.
+    virtual CanaryRecord canary() const = 0;
     /// As it is at the moment; it may be another after every event.
     virtual const Cluster& cluster() const = 0;
 };

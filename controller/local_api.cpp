@@ -237,8 +237,9 @@ HttpResponse LocalApi::answer_tcp(const HttpRequest& request) const {
 }
 
 HttpResponse LocalApi::ready() const {
-    if (view_.in_sync()) return {.body = "ok\n"};
-    std::string why = view_.status().summary();
+    const CanaryRecord canary = view_.canary();
+    if (view_.in_sync() && !canary.forbids_ready()) return {.body = "ok\n"};
+    std::string why = view_.in_sync() ? canary.summary() : view_.status().summary();
     std::replace(why.begin(), why.end(), '\n', ' ');
     return {.status = 503, .body = why + "\n"};
 }

@@ -1,5 +1,6 @@
 #include "controller/metrics.hpp"
 
+#include <cmath>
 #include <initializer_list>
 #include <map>
 
@@ -151,6 +152,13 @@ struct Metrics::Families {
     prometheus::Gauge& last_commit =
         gauge(registry, "podfence_last_commit_timestamp_seconds",
               "When the kernel last took a batch, since 1970; 0: never.");
+    prometheus::Gauge& verified =
+        gauge(registry, "podfence_enforcement_verified",
+              "1 when packets proved last time that denied ones are dropped here, else 0; NaN "
+              "without --canary.");
+    prometheus::Gauge& verified_at =
+        gauge(registry, "podfence_enforcement_verified_timestamp_seconds",
+              "When packets last proved it, since 1970; 0: never.");
     prometheus::Gauge& resident =
         gauge(registry, "process_resident_memory_bytes", "Resident memory size in bytes.");
     /// Set to what the kernel counts, so a counter that is fed differences.
@@ -210,6 +218,11 @@ std::string Metrics::text(const AgentStatus& status) {
     const auto refused = static_cast<double>(guard.refused);
     if (refused > f.refused.Value()) f.refused.Increment(refused - f.refused.Value());
     f.synced.Set(status.in_sync() ? 1 : 0);
+    const CanaryRecord& canary = status.canary;
+    f.verified.Set(canary.state == CanaryState::off        ? std::nan("")
+                   : canary.state == CanaryState::enforced ? 1
+                                                           : 0);
+    f.verified_at.Set(canary.enforced_at ? unix_seconds(*canary.enforced_at) : 0);
     const double cpu = cpu_seconds();
     if (cpu > f.cpu.Value()) f.cpu.Increment(cpu - f.cpu.Value());
     return prometheus::TextSerializer().Serialize(f.registry.Collect());

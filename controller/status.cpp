@@ -94,6 +94,42 @@ std::string_view to_string(AgentState state) {
     return "?";
 }
 
+std::string_view to_string(CanaryState state) {
+    switch (state) {
+        case CanaryState::off:
+            return "off";
+        case CanaryState::pending:
+            return "pending";
+        case CanaryState::enforced:
+            return "enforced";
+        case CanaryState::bypassed:
+            return "bypassed";
+        case CanaryState::unproven:
+            return "unproven";
+        case CanaryState::impossible:
+            return "impossible";
+    }
+    return "?";
+}
+
+std::string CanaryRecord::summary() const {
+    switch (state) {
+        case CanaryState::off:
+            return "not asked for";
+        case CanaryState::pending:
+            return "waiting for the first proof with packets";
+        case CanaryState::enforced:
+            return "proven with packets";
+        case CanaryState::bypassed:
+            return "packets pass by the rules: " + reason;
+        case CanaryState::unproven:
+            return "not proven with packets: " + reason;
+        case CanaryState::impossible:
+            return "could not be tried: " + reason;
+    }
+    return "";
+}
+
 void AgentHistory::add(CommitRecord record) {
     ++commits_total;
     keep_last(commits, record);

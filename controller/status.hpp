@@ -134,6 +134,34 @@ struct AntiSpoofStatus {
     std::string error{};             ///< Why it is not in sync; empty: nothing is wrong.
 };
 
+/// Whether packets prove that what is in the kernel is also met by them (controller/canary.hpp).
+enum class CanaryState : std::uint8_t {
+    off,         ///< It was not asked for.
+    pending,     ///< The first answer is awaited.
+    enforced,    ///< What policies deny was dropped by our rules.
+    bypassed,    ///< What policies deny arrived.
+    unproven,    ///< Somebody else dropped it before our rules could.
+    impossible,  ///< It could not be tried.
+};
+std::string_view to_string(CanaryState state);  ///< "off", ...
+
+struct CanaryRecord {
+    CanaryState state = CanaryState::off;
+    std::string reason{};                   ///< Why it is not `enforced`.
+    std::optional<WallTime> at{};           ///< Of the last answer.
+    std::optional<WallTime> enforced_at{};  ///< When it was `enforced` last.
+    std::uint64_t runs = 0;
+    std::chrono::seconds period{};
+
+    std::string summary() const;  ///< "packets pass by the rules: ..."
+    /// Whether it says that this node must not count as ready. What could not be tried says
+    /// nothing; it is for status and metrics to tell.
+    bool forbids_ready() const {
+        return state == CanaryState::pending || state == CanaryState::bypassed ||
+               state == CanaryState::unproven;
+    }
+};
+
 /// Things that happened since the start. The lists hold the last ones, newest last.
 struct AgentHistory {
     static constexpr std::size_t kKept = 16;
@@ -178,6 +206,7 @@ struct AgentStatus {
     PodSurvey pods{};
     std::optional<AntiSpoofStatus> anti_spoof{};  ///< nullopt: it is off.
     std::size_t pods_known = 0, namespaces_known = 0, policies_known = 0;
+    CanaryRecord canary{};
     nft::TableCounts table{};  ///< Of the last ruleset that was wanted; nothing before the first.
     bool table_owned = false;  ///< Nobody else can change it.
     std::string table_shared_because{};  ///< Why others may; empty: they cannot, or not known yet.

@@ -146,6 +146,16 @@ json::object anti_spoof_json(const std::optional<AntiSpoofStatus>& status) {
     return object;
 }
 
+json::value canary_json(const CanaryRecord& canary) {
+    if (canary.state == CanaryState::off) return nullptr;
+    return {{"state", to_string(canary.state)},
+            {"reason", canary.reason.empty() ? json::value() : json::value(text_of(canary.reason))},
+            {"at", time_or_null(canary.at)},
+            {"enforced_at", time_or_null(canary.enforced_at)},
+            {"runs", canary.runs},
+            {"period_s", canary.period.count()}};
+}
+
 json::object rules_json(const CompileOptions& rules) {
     json::value group;
     if (rules.log_group) group = *rules.log_group;
@@ -197,6 +207,7 @@ json::object to_json(const AgentStatus& status) {
         {"chains", status.table.chains}, {"rules", status.table.rules},
         {"sets", status.table.sets},     {"elements", status.table.elements},
         {"owned", status.table_owned},   {"shared_because", status.table_shared_because}};
+    object["canary"] = canary_json(status.canary);
     object["rules"] = rules_json(status.rules);
     json::array settings;
     for (const AgentSetting& setting : status.settings) {

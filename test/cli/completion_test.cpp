@@ -36,6 +36,8 @@ TEST_CASE("bash completes commands, options and their values", "[cli]") {
     CHECK(offered("podfence apply --output = js") == "json\n");
     CHECK(offered("podfence explain --protocol U") == "UDP\n");
     CHECK(offered("podfence completion z") == "zsh\n");
+    CHECK(offered("podfence doctor --wiring ''") == "auto routed bridge both\n");
+    CHECK(offered("podfence doctor --self") == "--self-test\n");
     CHECK(offered("podfence help com") == "completion\n");
     CHECK(offered("podfence explain --from ''") == "\n");
     CHECK(offered("podfence apply -f \"${SHOP%.yaml}\"").ends_with("/shop.yaml\n"));
@@ -83,7 +85,8 @@ TEST_CASE("names are completed from the agent, and silently not without one", "[
 
 TEST_CASE("bash completion knows every option that help knows", "[cli]") {
     const auto run = test::shell(
-        "for c in apply diff dump explain matrix status cleanup version; do $PODFENCE $c --help | "
+        "for c in apply diff dump explain matrix status doctor cleanup version; do $PODFENCE $c "
+        "--help | "
         "grep "
         "-oE '^ +(-., |    )--[a-z-]+' | grep -oE -- '--[a-z-]+' | while read -r o; do $PODFENCE "
         "completion bash | grep -E \"^ +$c\\)\" | grep -qE -- \"$o( |')\" || echo missing $c $o; "

@@ -20,7 +20,7 @@ TEST_CASE("without a command the commands are listed on stderr", "[cli]") {
 TEST_CASE("every command has help with examples and exit status", "[cli]") {
     CHECK(run_podfence({"--help"}).status == 0);
     for (const char* command : {"agent", "apply", "diff", "dump", "explain", "matrix", "status",
-                                "cleanup", "version", "completion", "help"}) {
+                                "doctor", "cleanup", "version", "completion", "help"}) {
         CAPTURE(command);
         const auto run = run_podfence({command, "--help"});
         CHECK(run.status == 0);
@@ -59,6 +59,12 @@ TEST_CASE("bad usage is status 2, on stderr, with what was probably meant", "[cl
              {{"explain", "--from", "a/b", "--to", "c/d", "--port="}, "--port"},
              {{"dump", "--pod", "", "-f", "x"}, "--pod: the value is empty"},
              {{"apply"}, "no input"},
+             {{"doctor", "--no-checks"}, "leaves nothing to do without --self-test"},
+             {{"doctor", "--self-test", "--wiring", "tin"}, "not one of: auto, routed"},
+             {{"doctor", "--self-test", "--bridge", "b"}, "--bridge goes with --wiring"},
+             {{"doctor", "--pod-address", "x"}, "'x' is no IP address"},
+             {{"agent", "--canary=5", "-f", "x"}, "no period like 90s, 5m or 1h"},
+             {{"agent", "--canary=1s", "-f", "x"}, "no period like 90s, 5m or 1h"},
          }) {
         CAPTURE(arguments);
         const auto run = run_podfence(arguments);

@@ -25,6 +25,7 @@ class FakeAgent final : public AgentView {
         return now;
     }
     bool in_sync() const override { return now.in_sync(); }
+    CanaryRecord canary() const override { return now.canary; }
     const Cluster& cluster() const override { return known; }
 };
 

@@ -144,6 +144,23 @@ TEST_CASE("Prometheus' own tool finds nothing wrong with the figures", "[metrics
     CHECK(run.err.empty());
 }
 
+TEST_CASE("what packets prove is 1 or 0, and nothing without a canary", "[metrics]") {
+    Metrics metrics("1.2.3");
+    AgentStatus status;
+    const auto verified = [&] {
+        return value_of(metrics.text(status), "podfence_enforcement_verified");
+    };
+    CHECK((verified() == "NaN" || verified() == "Nan"));
+    status.canary = {.state = CanaryState::enforced, .enforced_at = WallTime(5s)};
+    CHECK(verified() == "1");
+    CHECK(value_of(metrics.text(status), "podfence_enforcement_verified_timestamp_seconds") == "5");
+    for (const auto state : {CanaryState::pending, CanaryState::bypassed, CanaryState::unproven,
+                             CanaryState::impossible}) {
+        status.canary.state = state;
+        CHECK(verified() == "0");
+    }
+}
+
 TEST_CASE("Prometheus' own tool finds nothing wrong with the alert rules", "[metrics]") {
     if (const auto missing = promtool_missing()) PODFENCE_SKIP(*missing);
     std::ifstream file(test::in_source_tree("manifests/overlays/monitoring/alerts.yaml"));
