@@ -3,38 +3,25 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <utility>
-#include <vector>
 
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 namespace podfence {
 
 namespace {
 
-/// The kernel answers at once; so late it never will.
-constexpr int kAnswerTimeoutS = 10;
-/// Dumps come in datagrams up to the buffer, but no larger than this.
-constexpr std::size_t kDatagramBytes = std::size_t{64} * 1024;
-
 nft::Error failure(const std::string& doing, int os_error) {
     return {.code = nft::classify(os_error), .os_error = os_error, .doing = doing};
 }
 
-void each_attribute(std::span<const std::uint8_t> rest,
+void each_attribute(nft::wire::Bytes payload,
                     const std::function<void(const RouteAttribute&)>& visit) {
-    while (rest.size() >= sizeof(nlattr)) {
-        nlattr header{};
-        std::memcpy(&header, rest.data(), sizeof header);
-        if (header.nla_len < sizeof header || header.nla_len > rest.size()) return;
-        visit({.type = static_cast<std::uint16_t>(header.nla_type & NLA_TYPE_MASK),
-               .value = rest.subspan(sizeof header, header.nla_len - sizeof header)});
-        rest = rest.subspan(std::min<std::size_t>(NLMSG_ALIGN(header.nla_len), rest.size()));
+    nft::wire::AttrReader reader(payload);
+    while (const auto attribute = reader.next()) {
+        visit({.type = attribute->type, .value = attribute->value});
     }
 }
 
@@ -105,16 +92,6 @@ std::string RouteAttribute::text() const {
     const std::string all(reinterpret_cast<const char*>(value.data()), value.size());
     return all.substr(0, all.find('\0'));
 }
-std::optional<nft::Address> RouteAttribute::address() const {
-    if (value.size() == 4) {
-        return nft::Address::v4(std::uint32_t{value[0]} << 24U | std::uint32_t{value[1]} << 16U |
-                                std::uint32_t{value[2]} << 8U | value[3]);
-    }
-    std::array<std::uint8_t, 16> bytes{};
-    if (value.size() != bytes.size()) return std::nullopt;
-    std::ranges::copy(value, bytes.begin());
-    return nft::Address::v6(bytes);
-}
 void RouteAttribute::each(const std::function<void(const RouteAttribute&)>& visit) const {
     each_attribute(value, visit);
 }
@@ -125,21 +102,9 @@ void RouteAnswer::each(std::size_t header_bytes,
 }
 
 nft::Result<RouteOrders> RouteOrders::open() {
-    const int fd = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (fd < 0) return failure("open a routing socket", errno);
-    return RouteOrders(fd);
-}
-
-RouteOrders::RouteOrders(int fd) : fd_(fd) {
-    const timeval timeout{.tv_sec = kAnswerTimeoutS, .tv_usec = 0};
-    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-}
-
-RouteOrders::RouteOrders(RouteOrders&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), sequence_(other.sequence_) {}
-
-RouteOrders::~RouteOrders() {
-    if (fd_ >= 0) ::close(fd_);
+    auto socket = RouteSocket::open(0);
+    if (!socket) return socket.error();
+    return RouteOrders(*std::move(socket));
 }
 
 nft::Result<void> RouteOrders::order(RouteMessage& message, const std::string& doing) {
@@ -157,49 +122,37 @@ nft::Result<void> RouteOrders::ask(RouteMessage& message, const std::string& doi
 }
 
 nft::Result<void> RouteOrders::subscribe(int group) {
-    if (::setsockopt(fd_, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {
+    if (::setsockopt(socket_.fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) !=
+        0) {
         return failure("listen to the network's changes", errno);
     }
     return {};
 }
 
 bool RouteOrders::await(std::chrono::milliseconds time_max) {
-    pollfd told{.fd = fd_, .events = POLLIN, .revents = 0};
+    pollfd told{.fd = socket_.fd(), .events = POLLIN, .revents = 0};
     if (::poll(&told, 1, static_cast<int>(time_max.count())) <= 0) return false;
-    std::array<std::uint8_t, 1> rest{};
-    // An overrun is something told, too.
-    while (::recv(fd_, rest.data(), rest.size(), MSG_DONTWAIT) >= 0 || errno == ENOBUFS) {}
-    return true;
+    for (;;) {
+        const auto received = socket_.receive(false);
+        // An overrun is something told, too.
+        const bool more =
+            received ? received->has_value() : received.error().code == nft::Errc::overrun;
+        if (!more) return true;
+    }
 }
 
 nft::Result<void> RouteOrders::exchange(RouteMessage& message, const std::string& doing,
                                         const std::function<void(const RouteAnswer&)>& on_answer) {
-    message.raw()->nlmsg_seq = ++sequence_;
-    if (::send(fd_, message.raw(), message.raw()->nlmsg_len, 0) < 0) return failure(doing, errno);
-    std::vector<std::uint8_t> datagram(kDatagramBytes);
-    for (;;) {
-        const ssize_t size = ::recv(fd_, datagram.data(), datagram.size(), 0);
-        if (size < 0 && errno == EINTR) continue;
-        if (size < 0) return failure(doing, errno == EAGAIN ? ETIMEDOUT : errno);
-        std::span<const std::uint8_t> rest(datagram.data(), static_cast<std::size_t>(size));
-        while (rest.size() >= sizeof(nlmsghdr)) {
-            nlmsghdr header{};
-            std::memcpy(&header, rest.data(), sizeof header);
-            if (header.nlmsg_len < sizeof header || header.nlmsg_len > rest.size()) {
-                return failure(doing, EPROTO);
-            }
-            const auto body = rest.subspan(sizeof header, header.nlmsg_len - sizeof header);
-            rest = rest.subspan(std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), rest.size()));
-            if (header.nlmsg_seq != sequence_) continue;
-            if (header.nlmsg_type != NLMSG_ERROR && header.nlmsg_type != NLMSG_DONE) {
-                on_answer({.type = header.nlmsg_type, .body = body});
-                continue;
-            }
-            const auto error = number<int>(body.first(std::min(body.size(), sizeof(int))));
-            if (error && *error < 0) return failure(doing, -*error);
-            return {};
-        }
-    }
+    const std::span bytes(reinterpret_cast<const std::uint8_t*>(message.raw()),
+                          message.raw()->nlmsg_len);
+    const auto answered = socket_.exchange(bytes, [&](const nft::wire::Message& answer) {
+        on_answer({.type = answer.header.nlmsg_type, .body = answer.body});
+    });
+    if (answered) return {};
+    nft::Error error = answered.error();
+    if (error.os_error != 0) error.code = nft::classify(error.os_error);
+    error.doing = doing;
+    return error;
 }
 
 }  // namespace podfence

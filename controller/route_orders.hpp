@@ -7,9 +7,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include <linux/netlink.h>
 
+#include "controller/rtnetlink.hpp"
 #include "nft/addr.hpp"
 #include "nft/error.hpp"
 
@@ -61,8 +63,6 @@ struct RouteAttribute {
     std::optional<std::uint32_t> u32() const;
     std::optional<std::uint8_t> u8() const;
     std::string text() const;  ///< Up to its zero.
-    std::optional<nft::Address> address() const;
-    bool is_nest() const { return !value.empty(); }
     void each(const std::function<void(const RouteAttribute&)>& visit) const;
 };
 
@@ -91,10 +91,7 @@ class RouteOrders {
     /// Of the calling thread's network namespace. Errors: io.
     static nft::Result<RouteOrders> open();
     /// Takes over a NETLINK_ROUTE socket, of whatever network namespace that is.
-    explicit RouteOrders(int fd);
-    RouteOrders(RouteOrders&& other) noexcept;
-    RouteOrders& operator=(RouteOrders&& other) = delete;
-    ~RouteOrders();
+    explicit RouteOrders(int fd) : socket_(RouteSocket::adopt(fd)) {}
 
     /// Does it. `doing` is for errors, which are by errno (nft::classify).
     nft::Result<void> order(RouteMessage& message, const std::string& doing);
@@ -108,11 +105,11 @@ class RouteOrders {
     bool await(std::chrono::milliseconds time_max);
 
   private:
+    explicit RouteOrders(RouteSocket socket) : socket_(std::move(socket)) {}
     nft::Result<void> exchange(RouteMessage& message, const std::string& doing,
                                const std::function<void(const RouteAnswer&)>& on_answer);
 
-    int fd_;
-    std::uint32_t sequence_ = 0;
+    RouteSocket socket_;
 };
 
 }  // namespace podfence

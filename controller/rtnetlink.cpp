@@ -69,29 +69,35 @@ struct Request {
 nft::Result<RouteSocket> RouteSocket::open(std::uint32_t groups) {
     const int fd = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (fd < 0) return failure("open a socket of rtnetlink", errno);
-    RouteSocket socket(fd);
+    RouteSocket socket = adopt(fd);
     const sockaddr_nl local{.nl_family = AF_NETLINK, .nl_pad = 0, .nl_pid = 0, .nl_groups = groups};
     if (::bind(fd, reinterpret_cast<const sockaddr*>(&local), sizeof local) != 0) {
         return failure("subscribe to rtnetlink", errno);
     }
-    const int on = 1;
-    ::setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
-    // Requests are looked at in full, and what they filter by is not passed over.
-    ::setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
     const int bytes = kEventBytes;
     if (::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0) {
         ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     }
+    return socket;
+}
+
+RouteSocket RouteSocket::adopt(int fd) {
+    const int on = 1;
+    ::setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+    // Requests are looked at in full, and what they filter by is not passed over.
+    ::setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
     const timeval timeout{.tv_sec = kAnswerTimeoutMs / 1000, .tv_usec = 0};
     ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-    return socket;
+    return RouteSocket(fd);
 }
 
 RouteSocket::RouteSocket(int fd)
     : fd_(fd), received_(std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBytes)) {}
 
 RouteSocket::RouteSocket(RouteSocket&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), received_(std::move(other.received_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      sequence_(other.sequence_),
+      received_(std::move(other.received_)) {}
 
 RouteSocket::~RouteSocket() {
     if (fd_ >= 0) ::close(fd_);
@@ -121,6 +127,34 @@ nft::Result<std::optional<Bytes>> RouteSocket::receive(bool wait) {
             return nft::Error{.code = nft::Errc::overrun, .doing = "read from rtnetlink"};
         }
         return std::optional(Bytes(received_.get(), static_cast<std::size_t>(size)));
+    }
+}
+
+nft::Result<RouteSocket::Dumped> RouteSocket::exchange(std::span<const std::uint8_t> request,
+                                                       const OnMessage& on_message) {
+    std::vector<std::uint8_t> numbered(request.begin(), request.end());
+    const std::uint32_t sequence = ++sequence_;
+    std::memcpy(numbered.data() + offsetof(nlmsghdr, nlmsg_seq), &sequence, sizeof sequence);
+    if (auto sent = send(numbered); !sent) return sent.error();
+    bool disturbed = false;
+    for (;;) {
+        const auto received = receive(true);
+        if (!received) return received.error();
+        if (!*received) return failure("wait for rtnetlink's answer", ETIMEDOUT);
+        MessageReader reader(**received);
+        while (const auto message = reader.next()) {
+            if (message->header.nlmsg_seq != sequence) continue;  // To something given up.
+            disturbed = disturbed || (message->header.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+            const auto type = message->header.nlmsg_type;
+            if (type == NLMSG_DONE || type == NLMSG_ERROR) {
+                const int os_error = message->body.size() < sizeof(int)
+                                         ? 0
+                                         : -nft::wire::read_object<int>(message->body);
+                if (os_error != 0) return failure("ask rtnetlink", os_error);
+                return disturbed ? Dumped::disturbed : Dumped::whole;
+            }
+            on_message(*message);
+        }
     }
 }
 
@@ -154,48 +188,19 @@ nft::Result<LinkNews> RouteMonitor::read() {
     return news;
 }
 
-template <class OnMessage>
-nft::Result<RouteMonitor::Dumped> RouteMonitor::exchange(std::span<const std::uint8_t> request,
-                                                         OnMessage on_message) {
-    std::vector<std::uint8_t> numbered(request.begin(), request.end());
-    const std::uint32_t sequence = ++sequence_;
-    std::memcpy(numbered.data() + offsetof(nlmsghdr, nlmsg_seq), &sequence, sizeof sequence);
-    if (auto sent = requests_.send(numbered); !sent) return sent.error();
-    bool disturbed = false;
-    for (;;) {
-        const auto received = requests_.receive(true);
-        if (!received) return received.error();
-        if (!*received) return failure("wait for rtnetlink's answer", ETIMEDOUT);
-        MessageReader reader(**received);
-        while (const auto message = reader.next()) {
-            if (message->header.nlmsg_seq != sequence) continue;  // To something given up.
-            disturbed = disturbed || (message->header.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-            const auto type = message->header.nlmsg_type;
-            if (type == NLMSG_DONE || type == NLMSG_ERROR) {
-                const int os_error = message->body.size() < sizeof(int)
-                                         ? 0
-                                         : -nft::wire::read_object<int>(message->body);
-                if (os_error != 0) return failure("ask rtnetlink", os_error);
-                return disturbed ? Dumped::disturbed : Dumped::whole;
-            }
-            on_message(*message);
-        }
-    }
-}
-
-nft::Result<RouteMonitor::Dumped> RouteMonitor::dump_into(LinkFacts& facts) {
+nft::Result<RouteSocket::Dumped> RouteMonitor::dump_into(LinkFacts& facts) {
     LinkFacts::Touched nobody_asks;
     bool disturbed = false;
     std::optional<nft::Error> error;
     const auto collect = [&](std::span<const std::uint8_t> request) {
         if (error) return;
-        const auto dumped = exchange(request, [&](const Message& message) {
+        const auto dumped = requests_.exchange(request, [&](const Message& message) {
             if (auto event = parse_link_event(message)) facts.apply(*event, nobody_asks);
         });
         if (!dumped) {
             error = dumped.error();
         } else {
-            disturbed = disturbed || *dumped == Dumped::disturbed;
+            disturbed = disturbed || *dumped == RouteSocket::Dumped::disturbed;
         }
     };
     collect(
@@ -212,7 +217,7 @@ nft::Result<RouteMonitor::Dumped> RouteMonitor::dump_into(LinkFacts& facts) {
         collect(Request<ndmsg>(RTM_GETNEIGH, neighbour).bytes());
     }
     if (error) return *error;
-    return disturbed ? Dumped::disturbed : Dumped::whole;
+    return disturbed ? RouteSocket::Dumped::disturbed : RouteSocket::Dumped::whole;
 }
 
 nft::Result<LinkFacts> RouteMonitor::dump() {
@@ -220,7 +225,7 @@ nft::Result<LinkFacts> RouteMonitor::dump() {
         LinkFacts facts;
         const auto dumped = dump_into(facts);
         if (!dumped) return dumped.error();
-        if (*dumped == Dumped::whole) return facts;
+        if (*dumped == RouteSocket::Dumped::whole) return facts;
     }
     return nft::Error{
         .code = nft::Errc::interrupted, .os_error = EINTR, .doing = "list links and routes"};
@@ -234,14 +239,14 @@ std::vector<Address> RouteMonitor::addresses_behind(const Link& link) {
         request.ifa_family = family;
         request.ifa_index = link.peer;
         // Refused when the namespace is gone: then there is nobody to have addresses.
-        static_cast<void>(
-            exchange(Request<ifaddrmsg>(RTM_GETADDR, request)
-                         .with(IFA_TARGET_NETNSID, static_cast<std::uint32_t>(*link.peer_netns))
-                         .bytes(),
-                     [&](const Message& message) {
-                         const auto address = parse_address_of(message, link.peer);
-                         if (address) addresses.push_back(*address);
-                     }));
+        static_cast<void>(requests_.exchange(
+            Request<ifaddrmsg>(RTM_GETADDR, request)
+                .with(IFA_TARGET_NETNSID, static_cast<std::uint32_t>(*link.peer_netns))
+                .bytes(),
+            [&](const Message& message) {
+                const auto address = parse_address_of(message, link.peer);
+                if (address) addresses.push_back(*address);
+            }));
     }
     return addresses;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,6 +34,8 @@ class RouteSocket {
   public:
     /// `groups`: RTMGRP_* to subscribe to. Errors: not_permitted, not_supported, io.
     static nft::Result<RouteSocket> open(std::uint32_t groups);
+    /// Takes over a socket of NETLINK_ROUTE, of whatever network namespace that is.
+    static RouteSocket adopt(int fd);
     RouteSocket(RouteSocket&& other) noexcept;
     RouteSocket& operator=(RouteSocket&& other) = delete;
     ~RouteSocket();
@@ -42,10 +45,19 @@ class RouteSocket {
     /// The next datagram, valid until the next call; nullopt: none (yet). Errors: overrun, io.
     nft::Result<std::optional<nft::wire::Bytes>> receive(bool wait);
 
+    enum class Dumped : std::uint8_t { whole, disturbed };
+    using OnMessage = std::function<void(const nft::wire::Message&)>;
+    /// Sends one request, which it gives a number, and tells of each message of the answer until
+    /// that ends; `disturbed`: what was listed changed meanwhile. Errors: as of open(), of send()
+    /// and receive(), and what the kernel answers, by errno.
+    nft::Result<Dumped> exchange(std::span<const std::uint8_t> request,
+                                 const OnMessage& on_message);
+
   private:
     explicit RouteSocket(int fd);
 
     int fd_;
+    std::uint32_t sequence_ = 0;
     std::unique_ptr<std::uint8_t[]> received_;
 };
 
@@ -68,14 +80,10 @@ class RouteMonitor final : public PeerLook {
     RouteMonitor(RouteSocket events, RouteSocket requests)
         : events_(std::move(events)), requests_(std::move(requests)) {}
 
-    enum class Dumped : std::uint8_t { whole, disturbed };
-    template <class OnMessage>
-    nft::Result<Dumped> exchange(std::span<const std::uint8_t> request, OnMessage on_message);
-    nft::Result<Dumped> dump_into(LinkFacts& facts);
+    nft::Result<RouteSocket::Dumped> dump_into(LinkFacts& facts);
 
     RouteSocket events_;
     RouteSocket requests_;
-    std::uint32_t sequence_ = 0;
 };
 
 }  // namespace podfence
