@@ -119,7 +119,8 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command,
                  .settings = std::move(settings),
                  .service = ServiceManager::from_environment(),
                  .ownership = ownership,
-                 .canary = {.period = *canary_period(command.canary)}},
+                 .canary = {.period = *canary_period(command.canary),
+                            .cuts_established = rules.connmark_bit.has_value()}},
                 **kernel, *monitor, log);
     if (const auto followed = agent.follow(*source); !followed) {
         terminal.error(to_string(followed.error()));

@@ -10,7 +10,7 @@
 #include "cmd/common_options.hpp"
 #include "cmd/kernel_access.hpp"
 #include "cmd/running_agent.hpp"
-#include "controller/self_test/self_test.hpp"
+#include "controller/self_test/rules.hpp"
 #include "nft/converge.hpp"
 #include "nft/table_counts.hpp"
 #include "nft/text.hpp"

@@ -28,6 +28,9 @@ struct DoctorOptions {
     std::string wiring = "auto";
     std::string bridge{};
     std::vector<std::string> pods{};
+    std::string established{};  ///< "cut", "keep"; empty: as the agent has it.
+    std::string cni_directory = "/etc/cni/net.d";
+    std::string cni_programs = "/opt/cni/bin";
 };
 
 /// What there is to say in the end.
@@ -78,7 +81,14 @@ Diagnosis diagnose(const DoctorOptions& options) {
     } else {
         report.pods = given_pods(options);
     }
-    doctor::GatherOptions gather{.pods = report.pods};
+    if (!options.established.empty()) {
+        report.facts.cuts_established = options.established == "cut";
+        report.rules.connmark_bit.reset();
+        if (report.facts.cuts_established) report.rules.connmark_bit = kConnmarkBit;
+    }
+    doctor::GatherOptions gather{.cni_directory = options.cni_directory,
+                                 .cni_programs = options.cni_programs,
+                                 .pods = report.pods};
     doctor::Facts facts =
         options.only_self_test ? doctor::gather_network(gather) : doctor::gather(gather);
     facts.agent = report.facts;
@@ -86,12 +96,16 @@ Diagnosis diagnose(const DoctorOptions& options) {
     facts.priority = report.rules.priority;
     if (!options.only_self_test) {
         nft::Error error;
-        if (auto table = examine_table(report, error)) facts.table = *std::move(table);
+        facts.table = examine_table(report, error);
+        if (!facts.table) facts.table_error = to_string(error);
         diagnosis.permitted = facts.privileges.net_admin;
         diagnosis.findings = doctor::check_all(facts);
     }
     if (options.self_test) {
         diagnosis.proof = prove(options, facts, report.rules);
+        const Findings bypasses = doctor::check_bypasses(facts);
+        add_bypasses(*diagnosis.proof, bypasses);
+        if (options.only_self_test) append(diagnosis.findings, bypasses);
         append(diagnosis.findings, diagnosis.proof->findings);
     }
     return diagnosis;
@@ -137,6 +151,10 @@ std::string headline(const Diagnosis& diagnosis, Level worst) {
     if (diagnosis.proof && diagnosis.proof->proof == Proof::enforced) {
         return "this node enforces: proven with packets";
     }
+    if (std::ranges::find(diagnosis.findings, "table-missing", &Finding::id) !=
+        diagnosis.findings.end()) {
+        return "this node can enforce, but no rules of podfence are in force";
+    }
     return worst == Level::warning ? "this node can enforce, with reservations"
                                    : "this node can enforce";
 }
@@ -152,18 +170,22 @@ void print_text(Output& out, const Diagnosis& diagnosis) {
     }
 }
 
+const char* expectation(self_test::Expected expected) {
+    if (expected == self_test::Expected::cut) return "cut";
+    return expected == self_test::Expected::allowed ? "allow" : "deny";
+}
+
 boost::json::value proof_json(const std::optional<self_test::Outcome>& outcome) {
     if (!outcome) return nullptr;
     boost::json::array flows;
     for (const self_test::FlowResult& result : outcome->results) {
-        flows.push_back(
-            {{"wiring", to_string(result.wiring)},
-             {"bridge",
-              result.bridge.empty() ? boost::json::value() : boost::json::value(result.bridge)},
-             {"family", result.flow.family == nft::Family::ipv4 ? "IPv4" : "IPv6"},
-             {"protocol", to_string(result.flow.protocol)},
-             {"expected", result.flow.expected == self_test::Expected::allowed ? "allow" : "deny"},
-             {"fate", to_string(result.fate)}});
+        flows.push_back({{"wiring", to_string(result.wiring)},
+                         {"bridge", result.bridge.empty() ? boost::json::value()
+                                                          : boost::json::value(result.bridge)},
+                         {"family", result.flow.family == nft::Family::ipv4 ? "IPv4" : "IPv6"},
+                         {"protocol", to_string(result.flow.protocol)},
+                         {"expected", expectation(result.flow.expected)},
+                         {"fate", to_string(result.fate)}});
     }
     return {{"proof", to_string(outcome->proof)},
             {"reason",
@@ -206,6 +228,19 @@ Exit run_doctor(Terminal& terminal, const DoctorOptions& options) {
 
 std::string check_address(const std::string& text) {
     return nft::Address::parse(text) ? "" : "'" + text + "' is no IP address";
+}
+
+void add_places(CommandLine& line, CLI::App& command, DoctorOptions& options) {
+    const auto add = [&](const char* name, std::string& value, const char* what) {
+        line.takes_path(command.add_option(name, value, what)
+                            ->type_name("DIR")
+                            ->check(not_empty)
+                            ->capture_default_str()
+                            ->group("Node"));
+    };
+    add("--conf-dir", options.cni_directory,
+        "Where the runtime finds the pod network's configuration");
+    add("--bin-dir", options.cni_programs, "Where the runtime finds plugins");
 }
 
 }  // namespace
@@ -257,6 +292,13 @@ void add_doctor(CommandLine& line) {
         ->type_name("ADDRESS")
         ->check(check_address)
         ->group("Self-test");
+    line.choices(command
+                     ->add_option("--established", options->established,
+                                  "Whether to try that an open connection can be cut (default: "
+                                  "as the agent has it)")
+                     ->group("Self-test"),
+                 {"cut", "keep"});
+    add_places(line, *command, *options);
     add_socket_option(line, *command, options->socket);
     add_output_options(line, *command, options->output, {"text", "json"});
 }

@@ -36,12 +36,43 @@ std::uint64_t number(const json::value* value) {
     return error ? 0 : result;
 }
 
+bool truth(const json::value* value) {
+    return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+std::vector<doctor::PodRemark> read_pods(const json::value* list) {
+    std::vector<doctor::PodRemark> pods;
+    if (list == nullptr || !list->is_array()) return pods;
+    for (const auto& pod : list->get_array()) {
+        pods.push_back({.pod = text(member(&pod, "namespace")) + "/" + text(member(&pod, "name")),
+                        .reason = text(member(&pod, "reason")),
+                        .text = text(member(&pod, "text"))});
+    }
+    return pods;
+}
+
+void read_anti_spoof(const json::value* status, doctor::AntiSpoofFacts& facts) {
+    facts.mode = text(member(status, "mode"));
+    facts.in_sync = truth(member(status, "in_sync"));
+    facts.error = text(member(status, "error"));
+    facts.refused = number(member(status, "refused_packets"));
+    facts.unproved = read_pods(member(status, "unproved"));
+    const auto* interfaces = member(status, "interfaces");
+    if (interfaces != nullptr && interfaces->is_array()) {
+        facts.interfaces =
+            interfaces->get_array().size() + number(member(status, "interfaces_left_out"));
+    }
+}
+
 void read_status(const json::value& status, doctor::AgentFacts& facts) {
     using Presence = doctor::AgentFacts::Presence;
     const bool here = number(member(&status, "netns")) == network_namespace();
     facts.presence = here ? Presence::running : Presence::elsewhere;
-    const auto* in_sync = member(&status, "in_sync");
-    facts.in_sync = in_sync != nullptr && in_sync->is_bool() && in_sync->get_bool();
+    facts.in_sync = truth(member(&status, "in_sync"));
+    facts.unenforced = read_pods(member(member(&status, "pods"), "unenforced"));
+    facts.table_shared_because = text(member(member(&status, "table"), "shared_because"));
+    facts.cuts_established = text(member(member(&status, "rules"), "established")) != "keep";
+    read_anti_spoof(member(&status, "anti_spoof"), facts.anti_spoof);
     facts.summary = text(member(&status, "summary"));
     facts.repairs = number(member(member(&status, "drift"), "repaired_total"));
     const auto* troubles = member(&status, "policies_in_trouble");
@@ -116,6 +147,7 @@ std::optional<doctor::OwnTable> examine_table(const AgentReport& report, nft::Er
     if (!snapshot->table) return table;
     constexpr std::uint32_t kDormant = 1;  // NFT_TABLE_F_DORMANT
     table.dormant = (snapshot->table->flags & kDormant) != 0;
+    table.owned = snapshot->hold == nft::Hold::others;
     if (!report.wanted) return table;
     const nft::Batch batch = nft::plan(snapshot->table, report.wanted->table);
     table.differences = batch.ops.size();

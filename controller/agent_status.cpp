@@ -16,7 +16,8 @@ void Agent::proven(const CanaryRecord& answer) {
         return log_.error("enforcement is NOT proven",
                           {{"result", answer.summary()}, {"remedy", "podfence doctor"}});
     }
-    log_.warning("enforcement could not be tried with packets", {{"reason", answer.reason}});
+    log_.warning("enforcement could not be tried with packets",
+                 {{"reason", answer.reason}, {"remedy", "podfence doctor --self-test"}});
 }
 
 AgentState Agent::state() const {
@@ -37,8 +38,8 @@ AgentStatus Agent::status() const {
                        .ever_synced = reconciler_.ever_synced(),
                        .failure = failure_,
                        .history = history_,
-                       .settings = options_.settings,
                        .canary = canary_.record(),
+                       .settings = options_.settings,
                        .rules = options_.rules};
     if (source_) tell_source(source_->status(), status);
     for (const auto& [name, error] : refused_) {

@@ -20,9 +20,11 @@ CanaryRecord impossible(std::string reason) {
     return {.state = CanaryState::impossible, .reason = std::move(reason)};
 }
 
-ChildCommand command_for(const std::string& program, const std::vector<nft::Address>& pods) {
-    ChildCommand command{.words = {program, "doctor", "--self-test", "--no-checks", "-o", "json"},
-                         .timeout = Canary::kTimeout};
+ChildCommand command_for(const Canary::Options& options, const std::vector<nft::Address>& pods) {
+    ChildCommand command{
+        .words = {options.program, "doctor", "--self-test", "--no-checks", "-o", "json",
+                  "--established", options.cuts_established ? "cut" : "keep"},
+        .timeout = Canary::kTimeout};
     for (std::size_t i = 0; i < std::min(pods.size(), Canary::kPodsMax); ++i) {
         command.words.emplace_back("--pod-address");
         command.words.push_back(nft::to_string(pods[i]));
@@ -73,7 +75,7 @@ void Canary::schedule() {
 }
 
 asio::awaitable<void> Canary::prove() {
-    ChildCommand command = command_for(options_.program, pods_());
+    ChildCommand command = command_for(options_, pods_());
     const ChildEnd end = co_await run_child(io_.get_executor(), std::move(command));
     CanaryRecord answer = end.failure.empty() ? parse_self_test(end.output)
                                               : impossible("the self-test " + end.failure);

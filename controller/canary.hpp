@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@ class Canary {
   public:
     struct Options {
         std::chrono::seconds period{};  ///< 0: off.
+        bool cuts_established = true;   ///< --established=cut
         std::string program = "/proc/self/exe";
     };
     /// Addresses of some of this node's pods, by which it learns how they are connected.

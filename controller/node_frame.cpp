@@ -22,8 +22,6 @@ using nft::VerdictKind;
 constexpr std::uint32_t kPodsCapacityLeast = 1024;
 constexpr std::string_view kNeighbourDiscovery = "neighbour-discovery";
 constexpr std::string_view kLinkProtocols = "link-protocols";
-/// Where marked connections end.
-constexpr std::string_view kRevoked = "revoked";
 /// On the input hook IPVS has taken what is for Services (ip_vs_ops4 in
 /// net/netfilter/ipvs/ip_vs_core.c: before NF_IP_PRI_NAT_SRC, 100): no Service's address is judged.
 constexpr std::int32_t kBehindIpvs = 101;
@@ -86,8 +84,9 @@ void add_base_chain(Compiled& out, const CompileOptions& options, const Base& ba
     // Not least the resets that end revoked connections: they have these connections' marks.
     if (relayed) pass(nft::MatchCtState{nft::ct_related});
     if (const auto mark = options.revoked_mark(); mark != 0) {
-        chain.rules.push_back({.statements = {nft::MatchCtMark{.mask = mark, .value = mark},
-                                              Verdict{VerdictKind::go_to, std::string(kRevoked)}}});
+        chain.rules.push_back(
+            {.statements = {nft::MatchCtMark{.mask = mark, .value = mark},
+                            Verdict{VerdictKind::go_to, std::string(kRevokedChain)}}});
     }
     pass(nft::MatchCtState{nft::ct_established | (relayed ? 0U : nft::ct_related)});
     if (relayed) pass(nft::MatchSourceLocal{});
@@ -112,7 +111,7 @@ nft::Rule log_rule(std::uint16_t group, std::string prefix) {
 /// Connections that were allowed once and are no longer (D4). Whoever speaks by TCP is told that it
 /// is over, each end when it speaks; others are not heard any more.
 void add_revoked_chain(Compiled& out, const CompileOptions& options) {
-    const std::string name(kRevoked);
+    const std::string name(kRevokedChain);
     nft::Chain chain{.comment = "connections that policies no longer allow"};
     if (options.log_group) chain.rules.push_back(log_rule(*options.log_group, name));
     if (options.counters) chain.rules.push_back({.statements = {nft::Counter{}}});

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "controller/compile.hpp"
 #include "controller/families.hpp"
@@ -17,6 +18,9 @@ using PerDirection = std::array<T, kDirections.size()>;
 constexpr std::size_t index(Direction direction) {
     return static_cast<std::size_t>(direction);
 }
+
+/// The chain where connections end that policies no longer allow.
+inline constexpr std::string_view kRevokedChain = "revoked";
 
 // What all of a node's packets pass, whatever the policies say: hooks, dispatch by the pod's
 // address, and the end of what no policy allows.

@@ -59,16 +59,18 @@ std::string hook_name(std::uint8_t family, std::uint32_t hook) {
     }
 }
 
-/// NFTA_HOOK_DEV, or the list NFTA_HOOK_DEVS.
+/// The list NFTA_HOOK_DEVS; of older kernels NFTA_HOOK_DEV alone, which newer ones give as well
+/// where there is one device.
 template <class Nest>
 std::vector<std::string> devices_of(const Nest& hook, unsigned one, unsigned many) {
+    constexpr std::uint16_t kPrefix = 2;  // NFTA_DEVICE_PREFIX, seen with Linux 6.18.
     std::vector<std::string> devices;
-    if (hook.has(one)) devices.push_back(hook.string(one));
     AttrReader list(hook.bytes(many));
     while (const std::optional<Attr> device = list.next()) {
         std::string name(reinterpret_cast<const char*>(device->value.data()), device->value.size());
-        devices.push_back(name.substr(0, name.find('\0')));
+        devices.push_back(name.substr(0, name.find('\0')) + (device->type == kPrefix ? "*" : ""));
     }
+    if (devices.empty() && hook.has(one)) devices.push_back(hook.string(one));
     return devices;
 }
 
@@ -102,7 +104,8 @@ void add_effects(RuleEffects& effects, Bytes expressions) {
         if (name == "target") add_target(effects, data);
         if (name == "reject") ++effects.drops;
         if (name == "queue") ++effects.queues;
-        if (name == "fwd" || name == "dup" || name == "tproxy") ++effects.diverts;
+        if (name == "fwd") ++effects.forwards;
+        if (name == "dup" || name == "tproxy") ++effects.diverts;
         if (name == "flow_offload") ++effects.offloads;
         if (name == "notrack") ++effects.untracks;
     }

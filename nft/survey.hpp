@@ -17,7 +17,8 @@ namespace podfence::nft {
 struct RuleEffects {
     std::uint32_t drops = 0;     ///< drop or reject, by nftables or by iptables on top of it.
     std::uint32_t queues = 0;    ///< Packets go to a program that decides.
-    std::uint32_t diverts = 0;   ///< fwd, dup, tproxy: packets leave or are copied elsewhere.
+    std::uint32_t forwards = 0;  ///< fwd: packets leave by another interface, past all hooks.
+    std::uint32_t diverts = 0;   ///< dup, tproxy: packets are copied elsewhere, or end here.
     std::uint32_t offloads = 0;  ///< flow add: later packets pass by the hooks.
     std::uint32_t untracks = 0;  ///< notrack: conntrack does not know what replies to what.
 
@@ -42,7 +43,7 @@ struct SurveyedHook {
     std::string hook{};  ///< "prerouting", "forward", ..., "ingress", "egress".
     std::int32_t priority = 0;
     bool policy_drop = false;
-    std::vector<std::string> devices{};  ///< Of a netdev chain.
+    std::vector<std::string> devices{};  ///< Of a netdev chain; "veth*" for all that begin so.
     RuleEffects effects{};               ///< Of the rules in this chain alone.
 };
 
@@ -50,8 +51,8 @@ struct SurveyedFlowtable {
     std::string family{};
     std::string table{};
     std::string name{};
-    bool hardware = false;  ///< Packets may not reach the processor at all.
-    std::vector<std::string> devices{};
+    bool hardware = false;               ///< Packets may not reach the processor at all.
+    std::vector<std::string> devices{};  ///< As of a chain.
 };
 
 struct Survey {

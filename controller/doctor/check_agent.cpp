@@ -1,4 +1,6 @@
 // The agent, its table, and the clock it goes by.
+#include <utility>
+
 #include "controller/doctor/checks.hpp"
 
 namespace podfence::doctor {
@@ -73,8 +75,38 @@ Findings check_agent(const Facts& facts) {
     return {};
 }
 
+namespace {
+
+/// Whether others may change it; while no agent runs, everybody may.
+Findings check_owner(const Facts& facts, const std::string& name) {
+    const AgentFacts& agent = facts.agent;
+    if (agent.presence != AgentFacts::Presence::running) return {};
+    if (facts.table->owned) {
+        return {{.id = "table-owner",
+                 .level = Level::ok,
+                 .title = "nobody but the agent can change " + name}};
+    }
+    return {
+        {.id = "table-shared",
+         .level = Level::note,
+         .title = "anybody with CAP_NET_ADMIN may change " + name +
+                  (agent.table_shared_because.empty() ? std::string()
+                                                      : ", because " + agent.table_shared_because),
+         .text = "the agent sees that and repairs it within milliseconds; for that long what "
+                 "was changed decides"}};
+}
+
+}  // namespace
+
 Findings check_table(const Facts& facts) {
-    const OwnTable& table = facts.table;
+    if (!facts.table) {
+        return {{.id = "table-unknown",
+                 .level = Level::warning,
+                 .title = "podfence's own rules cannot be read: " + facts.table_error,
+                 .text = "whether anything is enforced here is not known",
+                 .remedy = "run it as root"}};
+    }
+    const OwnTable& table = *facts.table;
     const bool expected =
         facts.agent.presence == AgentFacts::Presence::running && facts.agent.in_sync;
     const std::string name = "table inet " + facts.table_name;
@@ -113,6 +145,7 @@ Findings check_table(const Facts& facts) {
                  name + " is in the kernel" +
                  (table.differences ? " and holds exactly what the agent's objects ask for" : "")});
     }
+    for (Finding& finding : check_owner(facts, name)) findings.push_back(std::move(finding));
     return findings;
 }
 
@@ -141,9 +174,10 @@ Findings check_clock(const Facts& facts) {
 Findings check_all(const Facts& facts) {
     Findings all;
     for (const auto check :
-         {check_privileges, check_agent, check_table, check_features, check_bridges,
-          check_forwarding, check_hooks, check_bypasses, check_legacy, check_engines, check_plugins,
-          check_rp_filter, check_conntrack, check_clock}) {
+         {check_privileges, check_agent, check_table, check_pods, check_anti_spoof,
+          check_own_plugin, check_features, check_bridges, check_forwarding, check_hooks,
+          check_bypasses, check_legacy, check_engines, check_plugins, check_rp_filter,
+          check_conntrack, check_clock}) {
         for (Finding& finding : check(facts)) all.push_back(std::move(finding));
     }
     return all;

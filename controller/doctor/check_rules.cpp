@@ -10,8 +10,6 @@ namespace {
 
 using nft::SurveyedHook;
 
-constexpr std::size_t kNamedMax = 4;
-
 std::string label(const std::string& family, const std::string& table) {
     return family + " " + table;
 }
@@ -19,18 +17,6 @@ std::string label(const std::string& family, const std::string& table) {
 std::string label(const SurveyedHook& hook) {
     return hook.family + " " + hook.table + " " + hook.chain + " (" + hook.hook + ", priority " +
            std::to_string(hook.priority) + ")";
-}
-
-/// "a, b, c, d and 3 more"
-std::string list_of(const std::vector<std::string>& names) {
-    std::string text;
-    for (std::size_t i = 0; i < std::min(names.size(), kNamedMax); ++i) {
-        text += (i == 0 ? "" : ", ") + names[i];
-    }
-    if (names.size() > kNamedMax) {
-        text += " and " + std::to_string(names.size() - kNamedMax) + " more";
-    }
-    return text;
 }
 
 const nft::SurveyedTable* table_of(const nft::Survey& survey, const SurveyedHook& hook) {
@@ -136,21 +122,78 @@ Findings check_hooks(const Facts& facts) {
 
 namespace {
 
+/// Whether the name is the device's; as flowtables and chains give it: perhaps a beginning, with a
+/// star after it.
+bool names(const std::string& pattern, const std::string& device) {
+    if (!pattern.ends_with('*')) return pattern == device;
+    return device.starts_with(pattern.substr(0, pattern.size() - 1));
+}
+
+/// Whether pods' packets come by it: where pods are known, by what leads to them, else by its kind.
+bool carries_pods(const std::vector<Interface>& all, const Interface& one) {
+    const bool known = std::ranges::any_of(all, [](const Interface& any) { return any.pods > 0; });
+    if (!known) return one.kind == "veth" || one.kind == "bridge";
+    return one.pods > 0 || std::ranges::any_of(all, [&](const Interface& bridge) {
+               return bridge.pods > 0 && bridge.kind == "bridge" && bridge.index == one.bridge;
+           });
+}
+
+/// Those of the devices that pods' packets come by, by name.
+std::vector<std::string> pod_devices(const Facts& facts, const std::vector<std::string>& devices) {
+    std::vector<std::string> found;
+    const auto all = facts.interfaces.value_or(std::vector<Interface>());
+    for (const Interface& one : all) {
+        const bool named = std::ranges::any_of(
+            devices, [&](const std::string& device) { return names(device, one.name); });
+        if (named && carries_pods(all, one)) found.push_back(one.name);
+    }
+    return found;
+}
+
+Finding describe_flowtable(const Facts& facts, const nft::SurveyedFlowtable& flow) {
+    const std::string name = label(flow.family, flow.table) + " " + flow.name;
+    const auto table =
+        std::ranges::find_if(facts.ruleset->tables, [&](const nft::SurveyedTable& one) {
+            return one.family == flow.family && one.name == flow.table;
+        });
+    const bool used =
+        table != facts.ruleset->tables.end() && !table->dormant() && table->effects.offloads > 0;
+    if (!used) {
+        return {.id = "flowtable-idle",
+                .level = Level::note,
+                .title = "no rule puts connections into the flowtable " + name};
+    }
+    const auto pods = pod_devices(facts, flow.devices);
+    const bool bypass = !pods.empty() && facts.agent.cuts_established;
+    return {.id = flow.hardware ? "flowtable-hardware" : "flowtable",
+            .level = bypass ? Level::error : Level::warning,
+            .title = "flowtable " + name + " takes connections past the forward hook (devices " +
+                     list_of(pods.empty() ? flow.devices : pods) + ")",
+            .text =
+                "a new connection is still judged; one that is in the flowtable goes on when "
+                "a policy takes its permission away, and --established=cut cannot cut it",
+            .remedy = "remove the rules with 'flow add @" + flow.name + "' (nft -a list table " +
+                      label(flow.family, flow.table) + "), then nft delete flowtable " + name};
+}
+
 Findings flowtable_findings(const Facts& facts) {
     Findings findings;
     for (const nft::SurveyedFlowtable& flow : facts.ruleset->flowtables) {
-        const std::string name = label(flow.family, flow.table) + " " + flow.name;
-        findings.push_back(
-            {.id = flow.hardware ? "flowtable-hardware" : "flowtable",
-             .level = Level::warning,
-             .title = "flowtable " + name + " takes connections past the forward hook (devices " +
-                      list_of(flow.devices) + ")",
-             .text = "a new connection is still judged; one that is in the flowtable goes on when "
-                     "a policy takes its permission away, and --established=cut cannot cut it",
-             .remedy = "nft delete flowtable " + name + " (and the rules with 'flow add @" +
-                       flow.name + "')"});
+        findings.push_back(describe_flowtable(facts, flow));
     }
     return findings;
+}
+
+/// A chain on a device that sends what comes in to another one; nullopt: it is not a pod's.
+std::optional<Finding> describe_forwarder(const Facts& facts, const SurveyedHook& hook) {
+    const auto pods = pod_devices(facts, hook.devices);
+    if (hook.hook != "ingress" || pods.empty()) return std::nullopt;
+    return Finding{.id = "hook-forwards",
+                   .level = Level::error,
+                   .title = label(hook) + " sends packets of pods (" + list_of(pods) +
+                            ") on by another interface",
+                   .text = "what it takes passes no hook: policies are NOT enforced on it",
+                   .remedy = show(hook) + ", and remove the rules with 'fwd'"};
 }
 
 /// Chains in front of the forward hook, where packets can leave the way or end.
@@ -163,7 +206,10 @@ Findings early_chain_findings(const Facts& facts) {
         const bool early = hook.family == "netdev" || hook.family == "bridge" ||
                            hook.hook == "ingress" || hook.hook == "prerouting";
         if (!early) continue;
-        if (table->effects.diverts > 0) {
+        const bool forwards = table->effects.forwards > 0;
+        if (auto forwarder = describe_forwarder(facts, hook); forwards && forwarder) {
+            findings.push_back(*std::move(forwarder));
+        } else if (forwards || table->effects.diverts > 0) {
             findings.push_back(
                 {.id = "hook-diverts",
                  .level = Level::warning,

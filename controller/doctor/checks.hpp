@@ -25,9 +25,15 @@ Findings check_legacy(const Facts& facts);
 /// Others who enforce policies, or plugins whose pods nobody on the host can judge.
 Findings check_engines(const Facts& facts);
 Findings check_plugins(const Facts& facts);
+/// Our own plugin, by which policies hold from a pod's first packet.
+Findings check_own_plugin(const Facts& facts);
 
 Findings check_agent(const Facts& facts);
 Findings check_table(const Facts& facts);
+/// Pods that policies cannot judge.
+Findings check_pods(const Facts& facts);
+/// The proof of pods' source addresses at their interfaces.
+Findings check_anti_spoof(const Facts& facts);
 Findings check_clock(const Facts& facts);
 
 /// All of them, in the order in which a person wants to read them.

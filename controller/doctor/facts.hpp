@@ -52,15 +52,36 @@ struct TcHook {
     std::string name{};  ///< Of the program, where it has one.
 };
 
+/// The type, and the program, of our own CNI plugin.
+inline constexpr const char* kOwnCniPlugin = "podfence-cni";
+
 /// A file that configures the container network.
 struct CniConfig {
     std::string file{};
     std::vector<std::string> types{};  ///< Of its plugins, in order.
+    std::string on_agent_missing{};    ///< As our own plugin has it there; empty: not said.
 };
 
 struct Clock {
     std::int64_t now_s = 0;  ///< Since 1970.
     std::optional<bool> synchronised{};
+};
+
+/// A pod of which the agent says that something cannot be done for it.
+struct PodRemark {
+    std::string pod{};     ///< "namespace/name"
+    std::string reason{};  ///< "hostNetwork", "no-interface"... as in the agent's status.
+    std::string text{};    ///< For a person.
+};
+
+/// How the agent proves pods' source addresses at their interfaces.
+struct AntiSpoofFacts {
+    std::string mode = "off";  ///< "off", "audit", "enforce"
+    bool in_sync = false;
+    std::string error{};  ///< Why it is not in sync.
+    std::size_t interfaces = 0;
+    std::uint64_t refused = 0;          ///< Packets.
+    std::vector<PodRemark> unproved{};  ///< Some of them, if there are very many.
 };
 
 /// The agent on this node, if it could be asked.
@@ -75,12 +96,17 @@ struct AgentFacts {
     std::vector<std::string> lost_sources{};  ///< "pods: connection refused"
     std::size_t pods = 0;                     ///< Of this node.
     std::size_t pods_v6 = 0;                  ///< Of these with an IPv6 address.
+    std::vector<PodRemark> unenforced{};      ///< Pods that policies cannot judge.
+    std::string table_shared_because{};       ///< Why others may change it; empty: not known.
+    bool cuts_established = true;             ///< --established=cut
+    AntiSpoofFacts anti_spoof{};
 };
 
 /// Our own table.
 struct OwnTable {
     bool present = false;
     bool dormant = false;
+    bool owned = false;  ///< By a process, which alone can change it.
     /// Operations that lead from what the kernel holds to what the agent wants; nullopt: not
     /// compared.
     std::optional<std::size_t> differences{};
@@ -96,10 +122,15 @@ struct Facts {
     std::string ruleset_error{};
     std::vector<std::string> legacy_tables{};  ///< Of iptables-legacy: "ip filter", "ip6 nat"...
     std::optional<std::vector<TcHook>> tc{};
-    std::vector<CniConfig> cni{};
+    std::vector<CniConfig> cni{};  ///< In the order in which runtimes read them.
+    std::string cni_directory{};   ///< Where they were looked for.
+    /// Whether the program of our own plugin is where the runtime looks for it; nullopt: that
+    /// directory is not to be seen from here.
+    std::optional<bool> cni_program{};
     Clock clock{};
     AgentFacts agent{};
-    OwnTable table{};
+    std::optional<OwnTable> table{};
+    std::string table_error{};
     std::string table_name = "podfence";
     std::int32_t priority = -10;  ///< Of our base chains.
 };

@@ -28,6 +28,18 @@ Level worst_of(const Findings& findings) {
     return worst;
 }
 
+std::string list_of(const std::vector<std::string>& names) {
+    constexpr std::size_t kNamedMax = 4;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(names.size(), kNamedMax); ++i) {
+        text += (i == 0 ? "" : ", ") + names[i];
+    }
+    if (names.size() > kNamedMax) {
+        text += " and " + std::to_string(names.size() - kNamedMax) + " more";
+    }
+    return text;
+}
+
 boost::json::object to_json(const Finding& finding) {
     // Names of chains and interfaces are other people's.
     return {{"id", finding.id},

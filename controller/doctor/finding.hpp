@@ -33,6 +33,9 @@ using Findings = std::vector<Finding>;
 /// The gravest; ok when there are none.
 Level worst_of(const Findings& findings);
 
+/// "a, b, c, d and 3 more"
+std::string list_of(const std::vector<std::string>& names);
+
 boost::json::object to_json(const Finding& finding);
 
 }  // namespace podfence::doctor

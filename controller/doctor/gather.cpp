@@ -5,9 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
-#include <boost/json.hpp>
 #include <linux/capability.h>
 #include <sys/socket.h>
 #include <sys/timex.h>
@@ -18,9 +16,6 @@
 namespace podfence::doctor {
 
 namespace {
-
-constexpr std::size_t kCniFilesMax = 64;
-constexpr std::size_t kCniFileBytes = std::size_t{1} << 20;
 
 constexpr std::array<const char*, 12> kSysctls{"net/bridge/bridge-nf-call-iptables",
                                                "net/bridge/bridge-nf-call-ip6tables",
@@ -125,53 +120,7 @@ Clock gather_clock() {
     return clock;
 }
 
-std::vector<std::string> plugin_types(const boost::json::value& config) {
-    std::vector<std::string> types;
-    const auto add = [&](const boost::json::value& plugin) {
-        const auto* object = plugin.if_object();
-        const auto* type = object == nullptr ? nullptr : object->if_contains("type");
-        if (type != nullptr && type->is_string()) types.emplace_back(type->get_string());
-    };
-    const auto* object = config.if_object();
-    const auto* plugins = object == nullptr ? nullptr : object->if_contains("plugins");
-    if (plugins == nullptr || !plugins->is_array()) {
-        add(config);
-    } else {
-        for (const auto& plugin : plugins->get_array()) add(plugin);
-    }
-    return types;
-}
-
-std::string read_bounded(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::string text(kCniFileBytes, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-    return text;
-}
-
 }  // namespace
-
-std::vector<CniConfig> gather_cni(const std::string& directory) {
-    std::vector<std::filesystem::path> files;
-    std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
-        const auto extension = entry.path().extension();
-        const bool config =
-            extension == ".conf" || extension == ".conflist" || extension == ".json";
-        if (config && entry.is_regular_file(ignored)) files.push_back(entry.path());
-        if (files.size() == kCniFilesMax) break;
-    }
-    std::ranges::sort(files);
-    std::vector<CniConfig> configs;
-    for (const auto& file : files) {
-        boost::system::error_code error;
-        const auto config = boost::json::parse(read_bounded(file), error);
-        if (error) continue;
-        configs.push_back({.file = file.string(), .types = plugin_types(config)});
-    }
-    return configs;
-}
 
 Facts gather_network(const GatherOptions& options) {
     Facts facts;
@@ -182,6 +131,7 @@ Facts gather_network(const GatherOptions& options) {
             read_sysctl(facts, "net/ipv4/conf/" + one.name + "/rp_filter");
         }
     }
+    gather_ruleset(facts);
     return facts;
 }
 
@@ -190,9 +140,10 @@ Facts gather(const GatherOptions& options) {
     if (facts.interfaces) facts.tc = gather_tc(*facts.interfaces);
     facts.kernel = gather_kernel();
     facts.privileges = gather_privileges();
-    gather_ruleset(facts);
     facts.legacy_tables = gather_legacy_tables();
     facts.cni = gather_cni(options.cni_directory);
+    facts.cni_directory = options.cni_directory;
+    facts.cni_program = find_own_plugin(options.cni_programs);
     facts.clock = gather_clock();
     return facts;
 }

@@ -40,17 +40,17 @@ Cluster make_cluster(const PodAddresses& addresses) {
     cluster.put(Namespace{.name = kNamespace});
     cluster.put(make_pod("first", addresses.first));
     cluster.put(make_pod("second", addresses.second));
+    cluster.put(NetworkPolicy{.name = {.ns = kNamespace, .name = "second-ingress"},
+                              .pods = selector("second"),
+                              .ingress = true,
+                              .ingress_rules = {rule_for("first", {Expected::allowed, Expected::cut,
+                                                                   Expected::denied_for_source})}});
     cluster.put(NetworkPolicy{
-        .name = {.ns = kNamespace, .name = "second-ingress"},
-        .pods = selector("second"),
-        .ingress = true,
-        .ingress_rules = {rule_for("first", {Expected::allowed, Expected::denied_for_source})}});
-    cluster.put(
-        NetworkPolicy{.name = {.ns = kNamespace, .name = "first-egress"},
-                      .pods = selector("first"),
-                      .egress = true,
-                      .egress_rules = {rule_for(
-                          "second", {Expected::allowed, Expected::denied_for_destination})}});
+        .name = {.ns = kNamespace, .name = "first-egress"},
+        .pods = selector("first"),
+        .egress = true,
+        .egress_rules = {rule_for(
+            "second", {Expected::allowed, Expected::cut, Expected::denied_for_destination})}});
     return cluster;
 }
 

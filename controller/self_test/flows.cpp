@@ -20,10 +20,11 @@ std::string_view to_string(Fate fate) {
     return "?";
 }
 
-std::vector<Flow> flows_of(const std::vector<nft::Family>& families) {
+std::vector<Flow> flows_of(const std::vector<nft::Family>& families, bool cut) {
     std::vector<Flow> flows;
-    for (const auto expected :
-         {Expected::denied_for_source, Expected::denied_for_destination, Expected::allowed}) {
+    for (const auto expected : {Expected::denied_for_source, Expected::denied_for_destination,
+                                Expected::allowed, Expected::cut}) {
+        if (expected == Expected::cut && !cut) continue;
         for (const auto family : families) {
             for (const auto protocol : {Protocol::tcp, Protocol::udp}) {
                 flows.push_back({.family = family, .protocol = protocol, .expected = expected});

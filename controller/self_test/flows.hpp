@@ -18,8 +18,13 @@ enum class Wiring : std::uint8_t {
 };
 std::string_view to_string(Wiring wiring);  ///< "routed", "bridged"
 
-/// What the policies say of a port of the second pod, when the first one uses it.
-enum class Expected : std::uint8_t { allowed, denied_for_source, denied_for_destination };
+/// What becomes of a port of the second pod, when the first one uses it.
+enum class Expected : std::uint8_t {
+    allowed,
+    denied_for_source,
+    denied_for_destination,
+    cut,  ///< Allowed, and cut while it is open, as the agent cuts what policies stop allowing.
+};
 
 struct Flow {
     nft::Family family{};
@@ -36,12 +41,12 @@ constexpr std::uint16_t port_of(Expected expected) {
 }
 
 /// All flows of the families, denied ones first: what allowed ones leave in conntrack must not
-/// let others pass.
-std::vector<Flow> flows_of(const std::vector<nft::Family>& families);
+/// let others pass. `cut`: with those to be cut.
+std::vector<Flow> flows_of(const std::vector<nft::Family>& families, bool cut);
 
 /// What became of a flow.
 enum class Fate : std::uint8_t {
-    passed,    ///< It arrived.
+    passed,    ///< It arrived; of one to be cut: something did after that.
     dropped,   ///< Our rules counted it where they deny.
     answered,  ///< Somebody refused it with an answer (reset, unreachable).
     lost,      ///< It did not arrive, and our rules did not deny it either.

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <deque>
 
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "controller/self_test/conversation.hpp"
 #include "controller/self_test/socket_address.hpp"
 
 namespace podfence::self_test {
@@ -80,13 +82,13 @@ class Attempt {
     bool stream_;
 };
 
-nft::Result<Fate> fate_of(const Attempt& attempt, std::uint64_t before, const DeniedCount& denied,
+nft::Result<Fate> fate_of(const Attempt& attempt, std::uint64_t before, const Rules& rules,
                           std::chrono::milliseconds patience) {
     const auto end = Steady::now() + patience;
     // The last look comes after the time is over, with a last reading of the counter before it.
     for (bool over = false;; over = Steady::now() >= end) {
         if (const auto fate = attempt.look(0)) return *fate;
-        const auto now = denied();
+        const auto now = rules.denied();
         if (!now) return now.error();
         if (*now > before) return Fate::dropped;
         if (const auto fate = attempt.look(over ? 0 : kLookMs)) return *fate;
@@ -94,28 +96,73 @@ nft::Result<Fate> fate_of(const Attempt& attempt, std::uint64_t before, const De
     }
 }
 
+/// A flow's first packet.
+nft::Result<Fate> try_first(const Pods& pods, const PodAddresses& addresses, const Flow& flow,
+                            std::size_t index, const Rules& rules,
+                            std::chrono::milliseconds patience) {
+    const auto before = rules.denied();
+    if (!before) return before.error();
+    const Attempt attempt(pods, index, flow);
+    if (auto begun = attempt.begin(address_of(addresses.second, flow)); !begun) {
+        return begun.error();
+    }
+    const auto fate = fate_of(attempt, *before, rules, patience);
+    attempt.end();
+    return fate;
+}
+
+/// What becomes of a packet in a connection that was cut.
+nft::Result<Fate> after_cut(const Conversation& talk, End from, const Rules& rules) {
+    const End to = from == End::first ? End::second : End::first;
+    const auto before = rules.denied();
+    if (!before) return before.error();
+    if (!talk.say(from)) return Fate::answered;
+    const auto end = Steady::now() + kCutPatience;
+    for (bool over = false;; over = Steady::now() >= end) {
+        if (talk.hears(to, std::chrono::milliseconds(0))) return Fate::passed;
+        if (talk.is_refused(from)) return Fate::answered;
+        const auto now = rules.denied();
+        if (!now) return now.error();
+        if (*now > *before) return Fate::dropped;
+        if (over) return Fate::lost;
+        if (talk.hears(to, std::chrono::milliseconds(kLookMs))) return Fate::passed;
+    }
+}
+
+nft::Result<Fate> try_cut(Conversation& talk, const Flow& flow, const Rules& rules,
+                          std::chrono::milliseconds patience) {
+    const auto open = talk.open(patience);
+    if (!open) return open.error();
+    if (!*open) return Fate::lost;
+    const auto cut = rules.cut(talk.original());
+    if (!cut) return cut.error();
+    if (!*cut) return Fate::lost;
+    const auto there = after_cut(talk, End::first, rules);
+    // An end of TCP that was told is silent; of others each direction is a matter of its own.
+    if (!there || *there == Fate::passed || flow.protocol == Protocol::tcp) return there;
+    const auto back = after_cut(talk, End::second, rules);
+    return !back || *back == Fate::passed ? back : there;
+}
+
 }  // namespace
 
 nft::Result<std::vector<Fate>> try_flows(const Pods& pods, const PodAddresses& addresses,
-                                         const std::vector<Flow>& flows,
-                                         const DeniedCount& denied) {
+                                         const std::vector<Flow>& flows, const Rules& rules) {
     std::vector<Fate> fates;
+    std::deque<Conversation> talks;  // To the end: what they would send then is counted, too.
     auto patience = kPatience;
     for (std::size_t i = 0; i < flows.size(); ++i) {
-        const auto before = denied();
-        if (!before) return before.error();
-        const Attempt attempt(pods, i, flows[i]);
-        if (auto begun = attempt.begin(address_of(addresses.second, flows[i])); !begun) {
-            return begun.error();
-        }
-        const auto fate = fate_of(attempt, *before, denied, patience);
-        attempt.end();
+        const bool cut = flows[i].expected == Expected::cut;
+        const auto fate = cut ? try_cut(talks.emplace_back(pods, i, flows[i], addresses), flows[i],
+                                        rules, patience)
+                              : try_first(pods, addresses, flows[i], i, rules, patience);
         if (!fate) return fate.error();
         if (*fate == Fate::lost) patience = kImpatience;
         fates.push_back(*fate);
     }
     // What was counted as denied may have arrived all the same, by another way.
     for (std::size_t i = 0; i < flows.size(); ++i) {
+        if (flows[i].expected == Expected::cut) continue;
         if (Attempt(pods, i, flows[i]).look(0) == Fate::passed) fates[i] = Fate::passed;
     }
     return fates;

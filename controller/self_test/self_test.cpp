@@ -11,12 +11,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "controller/policy_class.hpp"
 #include "controller/self_test/cluster.hpp"
 #include "controller/self_test/probe.hpp"
-#include "nft/converge.hpp"
+#include "controller/self_test/rules.hpp"
 #include "nft/netlink_kernel.hpp"
-#include "nft/rule_counters.hpp"
 
 namespace podfence::self_test {
 
@@ -58,53 +56,24 @@ class SignalsWait {
     sigset_t before_{};
 };
 
-const nft::TableId kTableId{.family = nft::TableFamily::inet, .name = kTable};
-
-/// The table in the kernel, gone with the object.
-class Rules {
-  public:
-    static nft::Result<Rules> load(nft::Kernel& kernel, const nft::Table& table) {
-        Rules rules(kernel);
-        auto converged = nft::converge(kernel, table);
-        if (!converged) return converged.error();
-        return rules;
-    }
-    Rules(Rules&& other) noexcept : kernel_(std::exchange(other.kernel_, nullptr)) {}
-    Rules& operator=(Rules&&) = delete;
-    ~Rules() {
-        if (kernel_ != nullptr) static_cast<void>(nft::remove(*kernel_, kTableId));
-    }
-
-    static nft::Result<std::uint64_t> denied() {
-        const auto counted = nft::read_rule_counters(kTableId);
-        if (!counted) return counted.error();
-        std::uint64_t packets = 0;
-        for (const auto direction : {Direction::egress, Direction::ingress}) {
-            const auto chain = counted->find(std::string(ClassCompiler::deny_chain(direction)));
-            if (chain != counted->end()) packets += chain->second.packets;
-        }
-        return packets;
-    }
-
-  private:
-    explicit Rules(nft::Kernel& kernel) : kernel_(&kernel) {}
-
-    nft::Kernel* kernel_;
-};
-
-std::string remedy_for(const nft::Error& error) {
-    if (error.code != nft::Errc::not_permitted) return "";
-    return "it takes CAP_NET_ADMIN, and CAP_SYS_ADMIN for network namespaces; in a pod see "
-           "manifests/overlays/canary";
+/// It could not be tried. Where a privilege is missing, which one is said to everybody who asks the
+/// agent, too.
+Outcome refused(const nft::Error& error) {
+    const std::string reason = to_string(error);
+    if (error.code != nft::Errc::not_permitted) return impossible(reason, "");
+    return impossible(
+        reason + " (it takes CAP_NET_ADMIN and, for network namespaces, CAP_SYS_ADMIN)",
+        "run it as root; in a pod: kubectl apply -k manifests/overlays/canary");
 }
 
 /// All flows on one connection.
 nft::Result<std::vector<FlowResult>> try_connection(const Connection& connection,
                                                     const PodAddresses& addresses,
-                                                    const std::vector<Flow>& flows) {
+                                                    const std::vector<Flow>& flows,
+                                                    const Rules& rules) {
     const auto pods = Pods::connect(connection, addresses, flows);
     if (!pods) return pods.error();
-    const auto fates = try_flows(*pods, addresses, flows, Rules::denied);
+    const auto fates = try_flows(*pods, addresses, flows, rules);
     if (!fates) return fates.error();
     std::vector<FlowResult> results;
     for (std::size_t i = 0; i < flows.size(); ++i) {
@@ -119,23 +88,17 @@ nft::Result<std::vector<FlowResult>> try_connection(const Connection& connection
 nft::Result<std::vector<FlowResult>> try_all(const Options& options) {
     auto kernel = nft::NetlinkKernel::open();
     if (!kernel) return kernel.error();
-    if (auto cleared = nft::remove(**kernel, kTableId); !cleared) return cleared.error();
+    if (auto cleared = Rules::clear_leftovers(**kernel); !cleared) return cleared.error();
     if (auto cleared = Pods::clear_leftovers(); !cleared) return cleared.error();
-    const auto flows = flows_of(options.families);
+    const auto flows = flows_of(options.families, options.rules.connmark_bit.has_value());
     std::vector<FlowResult> results;
     for (const Connection& connection : options.connections) {
         // Addresses of its own each time: conntrack remembers what passed before.
         const auto addresses = free_addresses(options.families);
         if (!addresses) return addresses.error();
-        CompileOptions compile = options.rules;
-        compile.node = kNode;
-        compile.table = kTableId;
-        compile.counters = true;
-        compile.log_group.reset();
-        const auto rules =
-            Rules::load(**kernel, compile_all(make_cluster(*addresses), compile).table);
+        const auto rules = Rules::load(**kernel, *addresses, options.rules);
         if (!rules) return rules.error();
-        auto some = try_connection(connection, *addresses, flows);
+        auto some = try_connection(connection, *addresses, flows, *rules);
         if (!some) return some.error();
         results.insert(results.end(), some->begin(), some->end());
     }
@@ -149,7 +112,7 @@ Outcome run(const Options& options) {
     const OnlyOne only;
     if (!only.held()) return impossible("another one is under way in this network namespace", "");
     auto results = try_all(options);
-    if (!results) return impossible(to_string(results.error()), remedy_for(results.error()));
+    if (!results) return refused(results.error());
     return judge(*std::move(results));
 }
 

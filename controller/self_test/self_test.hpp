@@ -9,14 +9,10 @@
 
 namespace podfence::self_test {
 
-/// The self-test's own table: the hooks, priorities and compiler are those of the real one, so that
-/// what passes by one passes by the other, and nobody's rules are touched.
-inline constexpr const char* kTable = "podfence-canary";
-
 struct Options {
     std::vector<Connection> connections{};
     std::vector<nft::Family> families{};
-    /// As the agent has it, for the priority; node and table are replaced.
+    /// As the agent has it, for the priority and for whether connections are cut.
     CompileOptions rules{};
 };
 

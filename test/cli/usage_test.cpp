@@ -63,6 +63,7 @@ TEST_CASE("bad usage is status 2, on stderr, with what was probably meant", "[cl
              {{"doctor", "--self-test", "--wiring", "tin"}, "not one of: auto, routed"},
              {{"doctor", "--self-test", "--bridge", "b"}, "--bridge goes with --wiring"},
              {{"doctor", "--pod-address", "x"}, "'x' is no IP address"},
+             {{"doctor", "--established", "no"}, "not one of: cut, keep"},
              {{"agent", "--canary=5", "-f", "x"}, "no period like 90s, 5m or 1h"},
              {{"agent", "--canary=1s", "-f", "x"}, "no period like 90s, 5m or 1h"},
          }) {

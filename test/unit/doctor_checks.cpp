@@ -4,65 +4,16 @@
 #include <catch2/catch.hpp>
 
 #include "controller/doctor/checks.hpp"
+#include "test/support/doctor.hpp"
 
 using namespace podfence;
 using namespace podfence::doctor;
+using test::bridged;
+using test::healthy;
+using test::level;
+using test::says;
 
 namespace {
-
-const Finding* find(const Findings& findings, const std::string& id) {
-    const auto found = std::ranges::find(findings, id, &Finding::id);
-    return found == findings.end() ? nullptr : &*found;
-}
-
-/// The level of a finding; nullopt: there is none with this id.
-std::optional<Level> level(const Findings& findings, const std::string& id) {
-    const auto* found = find(findings, id);
-    return found == nullptr ? std::nullopt : std::optional(found->level);
-}
-
-bool says(const Findings& findings, const std::string& id, const std::string& text) {
-    const auto* found = find(findings, id);
-    return found != nullptr &&
-           (found->title + found->text + found->remedy).find(text) != std::string::npos;
-}
-
-/// A node with routed pods on which all is well.
-Facts healthy() {
-    Facts facts;
-    facts.kernel.release = "6.12.0";
-    facts.kernel.features.emplace();
-    for (std::size_t i = 0; i < nft::kFeatureCount; ++i) {
-        facts.kernel.features->push_back(
-            {.feature = static_cast<nft::Feature>(i), .present = true});
-    }
-    facts.privileges = {.net_admin = true, .may_make_namespaces = true, .initial_netns = true};
-    facts.interfaces = {{.index = 1, .name = "lo"},
-                        {.index = 2, .name = "eth0", .up = true},
-                        {.index = 3, .name = "veth1", .kind = "veth", .up = true, .pods = 1}};
-    facts.sysctls = {{"net/ipv4/ip_forward", "1"},
-                     {"net/ipv6/conf/all/forwarding", "1"},
-                     {"net/ipv4/conf/all/rp_filter", "1"},
-                     {"net/ipv4/conf/veth1/rp_filter", "0"},
-                     {"net/netfilter/nf_conntrack_count", "10"},
-                     {"net/netfilter/nf_conntrack_max", "1000"}};
-    facts.ruleset.emplace();
-    facts.tc.emplace();
-    facts.clock = {.now_s = 1'900'000'000, .synchronised = true};
-    facts.agent = {.presence = AgentFacts::Presence::running, .in_sync = true, .pods = 1};
-    facts.table = {.present = true, .differences = 0};
-    return facts;
-}
-
-Facts bridged() {
-    Facts facts = healthy();
-    facts.interfaces = {{.index = 2, .name = "cni0", .kind = "bridge", .up = true, .pods = 2},
-                        {.index = 3, .name = "veth1", .kind = "veth", .bridge = 2},
-                        {.index = 4, .name = "veth2", .kind = "veth", .bridge = 2}};
-    facts.sysctls["net/bridge/bridge-nf-call-iptables"] = "1";
-    facts.sysctls["net/bridge/bridge-nf-call-ip6tables"] = "1";
-    return facts;
-}
 
 nft::SurveyedHook forward_hook(const std::string& table, std::int32_t priority) {
     return {.family = "inet",
@@ -96,6 +47,7 @@ TEST_CASE("whatever is amiss comes with its meaning and a remedy", "[doctor]") {
     CHECK(level(check_all(facts), "privilege-net-admin") == Level::error);
     CHECK(level(check_all(facts), "kernel-unknown") == Level::note);
     CHECK(level(check_all(facts), "ruleset-unknown") == Level::warning);
+    CHECK(level(check_all(facts), "table-unknown") == Level::warning);
     CHECK(level(check_all(facts), "network-namespace") == Level::warning);
 }
 
@@ -118,7 +70,8 @@ TEST_CASE("a missing feature of the kernel is as grave as what needs it", "[doct
     CHECK(says(without(nft::Feature::log), "kernel-features", "14 of the 15"));
     for (std::size_t i = 0; i < nft::kFeatureCount; ++i) {
         const auto feature = static_cast<nft::Feature>(i);
-        CHECK(find(without(feature), "kernel-" + std::string(nft::to_string(feature))) != nullptr);
+        CHECK(test::find(without(feature), "kernel-" + std::string(nft::to_string(feature))) !=
+              nullptr);
     }
 }
 
@@ -162,6 +115,7 @@ TEST_CASE("forwarding is needed of the families that pods have", "[doctor]") {
 
 TEST_CASE("rp_filter: the stricter of all and the interface's own counts", "[doctor]") {
     Facts facts = healthy();
+    facts.agent.anti_spoof.mode = "audit";
     CHECK(check_rp_filter(facts).empty());
     facts.sysctls["net/ipv4/conf/all/rp_filter"] = "0";
     CHECK(level(check_rp_filter(facts), "rp-filter") == Level::note);
@@ -170,6 +124,8 @@ TEST_CASE("rp_filter: the stricter of all and the interface's own counts", "[doc
     CHECK(check_rp_filter(facts).empty());
     facts.sysctls["net/ipv4/conf/all/rp_filter"] = "2";  // Loose is the greater number.
     CHECK(level(check_rp_filter(facts), "rp-filter") == Level::note);
+    facts.agent.anti_spoof.mode = "enforce";
+    CHECK(check_rp_filter(facts).empty());  // The agent's proof is stricter.
 }
 
 TEST_CASE("a conntrack table that is nearly full is warned about", "[doctor]") {
@@ -208,10 +164,19 @@ TEST_CASE("others on the forward hook: an accept cannot save, a drop can surpris
         CHECK(worst_of(check_hooks(facts)) == Level::ok);
     }
     SECTION("our own chains are not others'") {
-        facts.ruleset->tables = {{.family = "inet", .name = "podfence"}};
-        facts.ruleset->hooks = {forward_hook("podfence", -10)};
+        facts.ruleset->tables = {{.family = "inet", .name = "podfence"},
+                                 {.family = "netdev", .name = "podfence", .effects = {.drops = 2}}};
+        facts.ruleset->hooks = {forward_hook("podfence", -10),
+                                {.family = "netdev",
+                                 .table = "podfence",
+                                 .chain = "pod-3-veth1",
+                                 .type = "filter",
+                                 .hook = "ingress",
+                                 .devices = {"veth1"},
+                                 .effects = {.drops = 1}}};
         facts.ruleset->hooks[0].policy_drop = true;
         CHECK(says(check_hooks(facts), "hooks", "nobody else"));
+        CHECK(worst_of(check_bypasses(facts)) == Level::ok);
     }
     SECTION("a program that decides is told") {
         facts.ruleset->tables[0].effects.queues = 1;
@@ -221,25 +186,48 @@ TEST_CASE("others on the forward hook: an accept cannot save, a drop can surpris
 
 TEST_CASE("what carries packets past the forward hook is warned about", "[doctor]") {
     Facts facts = healthy();
-    SECTION("a flowtable, worse in hardware") {
+    SECTION("a flowtable that nobody uses, on other devices, on pods'") {
+        facts.ruleset->tables = {{.family = "inet", .name = "fw"}};
         facts.ruleset->flowtables = {
-            {.family = "inet", .table = "fw", .name = "f", .devices = {"eth0", "veth1"}}};
+            {.family = "inet", .table = "fw", .name = "f", .devices = {"eth0", "eth1"}}};
+        CHECK(level(check_bypasses(facts), "flowtable-idle") == Level::note);
+        facts.ruleset->tables[0].effects.offloads = 1;
         CHECK(level(check_bypasses(facts), "flowtable") == Level::warning);
         CHECK(says(check_bypasses(facts), "flowtable", "nft delete flowtable inet fw f"));
+        for (const char* device : {"veth1", "ve*"}) {
+            facts.ruleset->flowtables[0].devices = {"eth0", device};
+            CHECK(level(check_bypasses(facts), "flowtable") == Level::error);
+            CHECK(says(check_bypasses(facts), "flowtable", "(devices veth1)"));
+        }
         facts.ruleset->flowtables[0].hardware = true;
+        CHECK(level(check_bypasses(facts), "flowtable-hardware") == Level::error);
+        facts.agent.cuts_established = false;
         CHECK(level(check_bypasses(facts), "flowtable-hardware") == Level::warning);
     }
-    SECTION("a netdev chain that forwards or drops") {
-        facts.ruleset->tables = {{.family = "netdev", .name = "thief", .effects = {.diverts = 1}}};
+    SECTION("a netdev chain that takes packets off, of pods and of others, or drops") {
+        const nft::RuleEffects effects{.drops = 1, .forwards = 1};
+        facts.ruleset->tables = {{.family = "netdev", .name = "thief", .effects = effects}};
         facts.ruleset->hooks = {{.family = "netdev",
                                  .table = "thief",
                                  .chain = "in",
                                  .type = "filter",
                                  .hook = "ingress",
                                  .devices = {"veth1"},
-                                 .effects = {.drops = 1, .diverts = 1}}};
-        CHECK(level(check_bypasses(facts), "hook-diverts") == Level::warning);
+                                 .effects = effects}};
+        CHECK(level(check_bypasses(facts), "hook-forwards") == Level::error);
         CHECK(level(check_bypasses(facts), "hook-drop-early") == Level::note);
+        facts.ruleset->hooks[0].devices = {"eth0"};
+        CHECK(level(check_bypasses(facts), "hook-diverts") == Level::warning);
+        facts.ruleset->tables[0].effects = {.diverts = 1};
+        facts.ruleset->hooks[0].devices = {"veth1"};
+        CHECK(level(check_bypasses(facts), "hook-diverts") == Level::warning);
+    }
+    SECTION("the ports of a bridge with pods are pods' too") {
+        Facts on_bridge = bridged();
+        on_bridge.ruleset->tables = {{.family = "inet", .name = "fw", .effects = {.offloads = 1}}};
+        on_bridge.ruleset->flowtables = {
+            {.family = "inet", .table = "fw", .name = "f", .devices = {"veth2"}}};
+        CHECK(level(check_bypasses(on_bridge), "flowtable") == Level::error);
     }
     SECTION("notrack") {
         facts.ruleset->tables = {{.family = "ip", .name = "raw", .effects = {.untracks = 1}}};
@@ -308,16 +296,16 @@ TEST_CASE("plugins whose pods the host does not see are told", "[doctor]") {
 TEST_CASE("the agent's word, and the kernel's", "[doctor]") {
     Facts facts = healthy();
     SECTION("a table that is missing is an error where the agent believes in it") {
-        facts.table = {};
+        facts.table.emplace();
         CHECK(level(check_table(facts), "table-missing") == Level::error);
         facts.agent = {};
         CHECK(level(check_table(facts), "table-missing") == Level::note);
         CHECK(level(check_agent(facts), "agent-absent") == Level::note);
     }
     SECTION("a table that sleeps or differs") {
-        facts.table.dormant = true;
-        facts.table.differences = 2;
-        facts.table.first_difference = "+ add rule";
+        facts.table->dormant = true;
+        facts.table->differences = 2;
+        facts.table->first_difference = "+ add rule";
         CHECK(level(check_table(facts), "table-dormant") == Level::error);
         CHECK(says(check_table(facts), "table-differs", "+ add rule"));
     }

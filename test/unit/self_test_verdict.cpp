@@ -20,7 +20,7 @@ const std::vector<nft::Family> kBoth{nft::Family::ipv4, nft::Family::ipv6};
 /// What happens on a node that enforces.
 std::vector<FlowResult> as_it_should_be(Wiring wiring, const std::string& bridge = "") {
     std::vector<FlowResult> results;
-    for (const auto& flow : flows_of(kBoth)) {
+    for (const auto& flow : flows_of(kBoth, true)) {
         const Fate fate = flow.expected == Expected::allowed ? Fate::passed : Fate::dropped;
         results.push_back({.wiring = wiring, .bridge = bridge, .flow = flow, .fate = fate});
     }
@@ -41,19 +41,21 @@ bool has(const Outcome& outcome, const std::string& id, Level level) {
 }  // namespace
 
 TEST_CASE("denied flows go first, of each family, protocol and expectation one", "[self-test]") {
-    const auto flows = flows_of(kBoth);
-    CHECK(flows.size() == 12);
-    CHECK(std::ranges::is_sorted(
-        flows, {}, [](const auto& flow) { return flow.expected == Expected::allowed; }));
-    CHECK(flows_of({nft::Family::ipv4}).size() == 6);
+    const auto flows = flows_of(kBoth, true);
+    CHECK(flows.size() == 16);
+    CHECK(std::ranges::is_sorted(flows, {}, [](const auto& flow) {
+        return flow.expected == Expected::allowed || flow.expected == Expected::cut;
+    }));
+    CHECK(flows_of(kBoth, false).size() == 12);
+    CHECK(flows_of({nft::Family::ipv4}, true).size() == 8);
 }
 
 TEST_CASE("the oracle agrees with what the self-test expects of its policies", "[self-test]") {
     const PodAddresses addresses{.first = {*nft::Address::parse("198.18.0.2")},
                                  .second = {*nft::Address::parse("198.18.0.3")}};
     const Cluster cluster = make_cluster(addresses);
-    for (const auto expected :
-         {Expected::allowed, Expected::denied_for_source, Expected::denied_for_destination}) {
+    for (const auto expected : {Expected::allowed, Expected::cut, Expected::denied_for_source,
+                                Expected::denied_for_destination}) {
         for (const auto protocol : {Protocol::tcp, Protocol::udp}) {
             const auto explained =
                 explain(cluster, {.source = addresses.first.front(),
@@ -89,6 +91,33 @@ TEST_CASE("one denied flow that arrives is a bypass, whatever else happened", "[
     CHECK(has(outcome, "self-test-lost", Level::error));
     CHECK(outcome.reason.find("TCP over IPv4 between pods on bridge cni0 arrived") == 0);
     CHECK(outcome.findings[0].remedy.find("br_netfilter") != std::string::npos);
+}
+
+TEST_CASE("an open connection that goes on after it was cut is a bypass, one that is lost is cut",
+          "[self-test]") {
+    auto results = as_it_should_be(Wiring::routed);
+    CHECK(judge(results).findings[0].title.find("what was cut stayed cut") != std::string::npos);
+    for (const Fate fate : {Fate::lost, Fate::answered, Fate::dropped}) {
+        first_of(results, Expected::cut).fate = fate;
+        CHECK(judge(results).proof == Proof::enforced);
+    }
+    first_of(results, Expected::cut).fate = Fate::passed;
+    const Outcome outcome = judge(results);
+    CHECK(outcome.proof == Proof::bypassed);
+    CHECK(has(outcome, "self-test-uncut", Level::error));
+    CHECK(outcome.reason ==
+          "TCP over IPv4 between routed pods went on after the connection was cut");
+}
+
+TEST_CASE("a way past the rules on the node's own pods outweighs the packets of others",
+          "[self-test]") {
+    Outcome outcome = judge(as_it_should_be(Wiring::routed));
+    add_bypasses(outcome, {{.id = "flowtable", .level = Level::warning, .title = "elsewhere"}});
+    CHECK(outcome.proof == Proof::enforced);
+    add_bypasses(outcome, {{.id = "flowtable", .level = Level::error, .title = "flowtable f"}});
+    CHECK(outcome.proof == Proof::bypassed);
+    CHECK(outcome.reason == "flowtable f");
+    CHECK_FALSE(has(outcome, "self-test", Level::ok));
 }
 
 TEST_CASE("what others take before us proves nothing", "[self-test]") {
