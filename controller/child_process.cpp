@@ -46,7 +46,10 @@ std::vector<std::string> environment_of(const ChildCommand& command) {
     for (char** variable = environ; *variable != nullptr; ++variable) out.emplace_back(*variable);
     for (const auto& [name, value] : command.environment) {
         std::erase_if(out, [&](const std::string& old) { return old.starts_with(name + '='); });
-        out.push_back(name + '=' + value);
+        std::string assignment = name;
+        assignment += '=';
+        assignment += value;
+        out.push_back(std::move(assignment));
     }
     return out;
 }
