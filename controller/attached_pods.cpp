@@ -117,7 +117,7 @@ AttachedPods::State AttachedPods::state(const AttachmentKey& key) const {
 /// By the uid, as a pod may have had a namesake. The kubelet knows a static pod by another uid than
 /// the API server, whose object of it says so by the address, later.
 bool AttachedPods::belongs(const Attachment& attachment, const Pod& pod) const {
-    if (attachment.uid.empty() || pod.uid.empty() || attachment.uid == pod.uid) return true;
+    if (attachment.uid.empty() || pod.uid.empty() || Uid(attachment.uid) == pod.uid) return true;
     return std::ranges::any_of(attachment.addresses, [&](const auto& address) {
         return is_among(address, pod.addresses);
     });
@@ -223,7 +223,7 @@ void AttachedPods::settle_stand_ins(const ObjectName& name) {
 
 void AttachedPods::put_stand_in(const AttachmentKey& key, const Attachment& attachment) {
     Pod pod{.name = stand_in_name(key, attachment.pod),
-            .uid = attachment.uid,
+            .uid = Uid(attachment.uid),
             .labels = Labels{{std::string(kUnsureLabel), std::string(kUnknown)}},
             .node = node_,
             .phase = PodPhase::running,

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "controller/fingerprint.hpp"
 #include "controller/selector.hpp"
 
 namespace podfence {
@@ -24,15 +25,17 @@ Cluster& Cluster::operator=(const Cluster& other) {
 
 void Cluster::index(const Pod& pod) {
     if (!can_hold_addresses(pod)) return;
-    for (const auto& address : pod.addresses) claims_.emplace(address, &pod);
+    for (std::uint32_t i = 0; i < pod.addresses.size(); ++i) {
+        claims_.add({.pod = &pod, .hash = hash_of(pod.addresses[i]), .index = i});
+    }
 }
 
 void Cluster::unindex(const Pod& pod) {
-    for (const auto& address : pod.addresses) {
-        const auto [first, last] = claims_.equal_range(address);
-        const auto claim =
-            std::find_if(first, last, [&](const auto& entry) { return entry.second == &pod; });
-        if (claim != last) claims_.erase(claim);
+    if (!can_hold_addresses(pod)) return;
+    for (std::uint32_t i = 0; i < pod.addresses.size(); ++i) {
+        claims_.erase(claims_.find(hash_of(pod.addresses[i]), [&](const Claim& claim) {
+            return claim.pod == &pod && claim.index == i;
+        }));
     }
 }
 
@@ -89,16 +92,16 @@ std::ranges::subrange<std::map<ObjectName, NetworkPolicy>::const_iterator> Clust
 }
 
 const Pod* Cluster::owner_of(const Address& address) const {
-    const auto [first, last] = claims_.equal_range(address);
     const auto rank = [](const Pod& pod) { return std::tie(pod.created_s, pod.uid, pod.name); };
     const Pod* best = nullptr;
-    for (auto claim = first; claim != last; ++claim) {
-        const Pod& pod = *claim->second;
+    claims_.each_of(hash_of(address), [&](const Claim& claim) {
+        const Pod& pod = *claim.pod;
+        if (claim.address() != address) return;
         if (best == nullptr ||
             (pod.deleting == best->deleting ? rank(pod) > rank(*best) : best->deleting)) {
             best = &pod;
         }
-    }
+    });
     return best;
 }
 

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <ranges>
 #include <string>
 #include <string_view>
 
 #include "controller/objects.hpp"
+#include "controller/open_table.hpp"
 
 namespace podfence {
 
@@ -51,6 +53,16 @@ class Cluster {
     }
 
   private:
+    /// A live claim on an address, be the pod its holder or not.
+    struct Claim {
+        const Pod* pod = nullptr;
+        std::uint32_t hash = 0;
+        std::uint32_t index = 0;  ///< Of the address among the pod's.
+
+        bool used() const { return pod != nullptr; }
+        const Address& address() const { return pod->addresses[index]; }
+    };
+
     void index(const Pod& pod);
     void share(Pod& pod);
     void unindex(const Pod& pod);
@@ -62,7 +74,7 @@ class Cluster {
     SharedPool<std::string> nodes_;
     SharedPool<std::vector<Address>> node_addresses_;
     SharedPool<std::vector<ContainerPort>> ports_;
-    std::multimap<Address, const Pod*> claims_;  ///< Live claims on addresses, holder or not.
+    OpenTable<Claim> claims_;
 };
 
 /// Can this pod hold addresses at all? Not when finished (N52) or on the host's network (N57).

@@ -167,7 +167,7 @@ std::optional<Pod> decode_pod(const Node& object, const std::string& default_nam
     Metadata meta = decode_metadata(object, Kind::pod, default_namespace, report);
     if (!meta.named) return std::nullopt;
     Pod pod{.name = std::move(meta.name),
-            .uid = std::move(meta.uid),
+            .uid = Uid(meta.uid),
             .labels = std::move(meta.labels),
             .deleting = meta.deleting,
             .created_s = meta.created_s,

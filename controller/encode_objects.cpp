@@ -181,7 +181,7 @@ std::string_view name_of(PodPhase phase) {
 
 json::object encode(const Pod& pod) {
     json::object metadata = encode_metadata(pod.name);
-    if (!pod.uid.empty()) metadata["uid"] = pod.uid;
+    if (!pod.uid.empty()) metadata["uid"] = pod.uid.text();
     if (!pod.labels.empty()) metadata["labels"] = encode_labels(pod.labels);
     if (pod.created_s != 0) metadata["creationTimestamp"] = timestamp_s(pod.created_s);
     if (pod.deleting) metadata["deletionTimestamp"] = timestamp_s(0);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <random>
 
 namespace podfence {
 
@@ -60,6 +61,20 @@ std::uint64_t KeyedHash::value() const {
     end.v_[2] ^= 0xff;
     for (int i = 0; i < 3; ++i) end.round();
     return end.v_[0] ^ end.v_[1] ^ end.v_[2] ^ end.v_[3];
+}
+
+std::uint32_t hash_of(const nft::Address& address) {
+    static const HashKey secret = [] {
+        std::random_device random;
+        const auto word = [&] { return std::uint64_t{random()} << 32 | random(); };
+        return HashKey{word(), word()};
+    }();
+    std::array<std::uint64_t, 2> words{};
+    std::memcpy(words.data(), address.bytes().data(), sizeof words);
+    // Families apart: 0.0.0.0 and :: have the same bytes.
+    KeyedHash hash(secret);
+    hash.add(words[0]).add(words[1]).add(std::uint64_t{address.size()});
+    return static_cast<std::uint32_t>(hash.value());
 }
 
 std::uint64_t fingerprint(const Node& object, const HashKey& key) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "controller/node.hpp"
+#include "nft/addr.hpp"
 
 namespace podfence {
 
@@ -24,6 +25,10 @@ class KeyedHash {
 
     std::array<std::uint64_t, 4> v_{};
 };
+
+/// For a table of this process (controller/open_table.hpp), under a secret of its own: pods'
+/// addresses are what any node's kubelet says they are.
+std::uint32_t hash_of(const nft::Address& address);
 
 /// Of all that is left of an object in its tree, but for what changes without meaning anything to
 /// policy: the version, and annotations. Equal objects from a list and from a watch are equal here.

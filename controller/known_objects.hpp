@@ -9,6 +9,7 @@
 
 #include "controller/fingerprint.hpp"
 #include "controller/objects.hpp"
+#include "controller/open_table.hpp"
 
 namespace podfence {
 
@@ -27,7 +28,7 @@ class KnownObjects {
     bool forget(const ObjectName& name);
     /// Those not seen since begin_list(), which are forgotten.
     std::vector<ObjectName> sweep();
-    std::size_t size() const { return size_; }
+    std::size_t size() const { return slots_.size(); }
 
   private:
     struct Slot {
@@ -38,21 +39,17 @@ class KnownObjects {
         std::uint16_t ns_size = 0;
         std::uint16_t name_size = 0;
 
+        bool used() const { return text != nullptr; }
         std::string_view ns() const { return {text.get(), ns_size}; }
         std::string_view name() const { return {text.get() + ns_size, name_size}; }
         void rename(const ObjectName& name);
     };
 
     std::uint32_t hash_of(const ObjectName& name) const;
-    /// The object's slot, or the free one where it belongs.
-    std::size_t find(const ObjectName& name, std::uint32_t hash) const;
-    std::size_t next(std::size_t i) const { return (i + 1) & (slots_.size() - 1); }
-    void erase(std::size_t i);
-    void resize(std::size_t slots);
+    Slot* find(const ObjectName& name, std::uint32_t hash);
 
     HashKey key_;
-    std::vector<Slot> slots_{};  ///< A power of two, never full; or none.
-    std::size_t size_ = 0;
+    OpenTable<Slot> slots_{};
     std::uint32_t round_ = 0;
 };
 

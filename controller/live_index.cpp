@@ -4,6 +4,7 @@
 #include <functional>
 #include <string_view>
 
+#include "controller/fingerprint.hpp"
 #include "controller/selector.hpp"
 #include "controller/sorted.hpp"
 #include "nft/error.hpp"
@@ -77,28 +78,39 @@ bool LiveIndex::Equal::operator()(const Pod& pod, const Traits& traits) const {
     return expected == traits.ports.end();
 }
 
+LiveIndex::Place* LiveIndex::place_of(const Address& address) {
+    return holders_.find(hash_of(address), [&](const Place& place) {
+        return place.identity->members[place.position] == address;
+    });
+}
+
 void LiveIndex::hold(const Address& address, const Pod* pod) {
-    const auto held = holders_.find(address);
-    Identity* before = held == holders_.end() ? nullptr : held->second.identity;
+    Place* held = place_of(address);
+    Identity* before = held == nullptr ? nullptr : held->identity;
     Identity* after = pod == nullptr ? nullptr : &identity_of(*pod);
     if (before == after) return;
     listener_.changed(address, side_of(before), side_of(after));
-    if (before != nullptr) remove_member(held->second);
+    if (before != nullptr) remove_member(*held);
     if (after == nullptr) {
         holders_.erase(held);
     } else {
-        holders_[address] = {.identity = after,
-                             .position = static_cast<std::uint32_t>(after->members.size())};
+        const auto position = static_cast<std::uint32_t>(after->members.size());
         after->members.push_back(address);
+        Place& place =
+            held == nullptr ? holders_.add({.identity = after, .hash = hash_of(address)}) : *held;
+        place.identity = after;
+        place.position = position;
     }
     if (before != nullptr) drop_if_empty(*before);
 }
 
+/// The last member takes its position.
 void LiveIndex::remove_member(const Place& place) {
     auto& members = place.identity->members;
-    if (place.position + 1 < members.size()) {
-        members[place.position] = members.back();
-        holders_.at(members.back()).position = place.position;
+    const std::size_t last = members.size() - 1;
+    if (place.position < last) {
+        place_of(members[last])->position = place.position;
+        members[place.position] = members[last];
     }
     members.pop_back();
 }

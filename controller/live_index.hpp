@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "controller/cluster.hpp"
+#include "controller/open_table.hpp"
 #include "controller/peer_union.hpp"
 
 namespace podfence {
@@ -103,14 +104,19 @@ class LiveIndex {
         bool operator()(const Pod& pod, const Traits& traits) const;
         bool operator()(const Traits& traits, const Pod& pod) const { return (*this)(pod, traits); }
     };
+    /// Who holds an address: it is this member of this identity.
     struct Place {
         Identity* identity = nullptr;
-        std::uint32_t position = 0;  ///< Among its members.
+        std::uint32_t hash = 0;
+        std::uint32_t position = 0;
+
+        bool used() const { return identity != nullptr; }
     };
 
     Identity& identity_of(const Pod& pod);
     void choose_for(Identity& identity, Space& space);
     void choose_all(Selection& selection);
+    Place* place_of(const Address& address);
     void remove_member(const Place& place);
     void drop_if_empty(const Identity& identity);
     void drop_if_empty(Spaces::iterator space);
@@ -125,7 +131,7 @@ class LiveIndex {
     const Cluster& cluster_;
     Listener& listener_;
     std::unordered_map<Traits, Identity, Hash, Equal> identities_;
-    std::unordered_map<Address, Place> holders_;
+    OpenTable<Place> holders_;
     Spaces spaces_;
     std::map<LabelSelector, Scope> scopes_;
     std::map<BoundPeer, Selection> selections_;

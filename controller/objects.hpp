@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <map>
@@ -35,6 +36,27 @@ struct ObjectName {
     friend auto operator<=>(const ObjectName&, const ObjectName&) = default;
 };
 std::string to_string(const ObjectName& name);  ///< "ns/name"
+
+/// metadata.uid: any text, of which a UUID as API servers give them takes no memory of its own.
+class Uid {
+  public:
+    Uid() = default;
+    explicit Uid(std::string_view text);
+    std::string text() const;
+    bool empty() const { return bytes().empty(); }
+    /// UUIDs among themselves, and other texts, are in the order of their texts.
+    friend auto operator<=>(const Uid& a, const Uid& b) {
+        return std::pair(a.value_.index(), a.bytes()) <=> std::pair(b.value_.index(), b.bytes());
+    }
+    friend bool operator==(const Uid& a, const Uid& b) { return (a <=> b) == 0; }
+
+  private:
+    using Uuid = std::array<char, 16>;
+
+    std::string_view bytes() const;
+
+    std::variant<Shared<std::string>, Uuid> value_{};
+};
 
 using Labels = std::map<std::string, std::string, std::less<>>;
 
@@ -80,7 +102,7 @@ struct ContainerPort {
 /// What replicas and neighbours have in common is shared: a cluster is mostly that.
 struct Pod {
     ObjectName name;
-    std::string uid{};
+    Uid uid{};
     Shared<Labels> labels{};
     Shared<std::string> node{};  ///< spec.nodeName; empty: not scheduled.
     PodPhase phase = PodPhase::pending;
@@ -92,7 +114,7 @@ struct Pod {
     /// Container ports in look-up order: containers, then restartable init containers (N43). To
     /// policy only those with a name matter; the others say what a flow to the pod goes to.
     Shared<std::vector<ContainerPort>> ports{};
-    SourcePos pos{};
+    Shared<SourcePos> pos{};
     friend bool operator==(const Pod&, const Pod&) = default;
 };
 

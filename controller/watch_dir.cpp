@@ -219,7 +219,7 @@ void WatchedFiles::tell_difference() {
             if (first || (key.first == Kind::policy && is_stand_in(key.second))) continue;
             // The last one wins, as it does when all are read at once.
             auto winner = std::make_shared<Held>(*held);
-            const auto pos = [](const auto& object) { return object.pos; };
+            const auto pos = [](const auto& object) -> const SourcePos& { return object.pos; };
             winner->problems.push_back(
                 {.severity = Severity::warning,
                  .pos = std::visit(pos, held->object),

@@ -37,7 +37,7 @@ std::string random_uid(Random& random) {
 Pod random_pod(Random& random) {
     Pod made = pod(to_string(random_name(random)));
     if (random.percent(30)) made.node = std::string("n2");
-    made.uid = random_uid(random);
+    made.uid = Uid(random_uid(random));
     made.labels = labels(random.percent(50) ? "app=x" : "");
     if (random.percent(60)) made.addresses = {random_address(random)};
     return made;

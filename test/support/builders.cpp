@@ -133,7 +133,7 @@ Namespace ns(std::string_view name, std::string_view label_text) {
 
 PodBuilder::PodBuilder(std::string_view text) {
     pod_.name = name(text);
-    pod_.uid = std::string(text);
+    pod_.uid = Uid(text);
     pod_.phase = PodPhase::running;
     node("n1");
 }
@@ -184,7 +184,7 @@ PodBuilder& PodBuilder::created(std::int64_t seconds) {
 }
 
 PodBuilder& PodBuilder::uid(std::string_view uid) {
-    pod_.uid = std::string(uid);
+    pod_.uid = Uid(uid);
     return *this;
 }
 

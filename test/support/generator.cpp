@@ -144,7 +144,7 @@ Address Generator::pod_address(nft::Family family, std::size_t node) {
 Pod Generator::random_pod(const ObjectName& name) {
     const std::size_t number = random_.between(1, options_.nodes);
     Pod made = relabelled({.name = name});
-    made.uid = std::to_string(random_.below(1000));
+    made.uid = Uid(std::to_string(random_.below(1000)));
     made.created_s = static_cast<std::int64_t>(random_.below(4));
     made.deleting = random_.percent(10);
     if (random_.percent(4)) return made;  // Unscheduled.

@@ -53,7 +53,7 @@ Pod make_pod(std::size_t i, const Scale& scale) {
     const std::string app = kApps[workload];
     const std::string revision = hash_text(ns * kWorkloads + workload, 10);
     Pod pod{.name = {namespace_name(ns), app + "-" + revision + "-" + std::to_string(i)},
-            .uid = uid(i),
+            .uid = Uid(uid(i)),
             .labels = {{"app", app},
                        {"tier", workload < 2 ? "front" : "back"},
                        {"pod-template-hash", revision}}};

@@ -110,7 +110,7 @@ void write_labels(std::ostream& out, const Labels& labels) {
 void write_pod(std::ostream& out, const Pod& pod) {
     out << "- apiVersion: v1\n  kind: Pod\n  metadata:\n"
         << "    creationTimestamp: \"2026-01-02T03:04:05Z\"\n    name: " << pod.name.name
-        << "\n    namespace: " << pod.name.ns << "\n    uid: " << pod.uid << "\n";
+        << "\n    namespace: " << pod.name.ns << "\n    uid: " << pod.uid.text() << "\n";
     write_labels(out, pod.labels);
     out << "  spec:\n    nodeName: " << pod.node.get()
         << "\n    containers:\n    - name: main\n      image: registry.example/app:1\n"

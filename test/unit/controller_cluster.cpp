@@ -11,7 +11,7 @@ using namespace podfence;
 namespace {
 
 Pod pod(const std::string& name, const std::string& address, Labels labels = {}) {
-    Pod result{.name = {"ns", name}, .uid = name, .labels = std::move(labels), .node = "n"};
+    Pod result{.name = {"ns", name}, .uid = Uid(name), .labels = std::move(labels), .node = "n"};
     result.phase = PodPhase::running;
     result.addresses = {*Address::parse(address)};
     return result;
@@ -45,6 +45,21 @@ TEST_CASE("a finished or hostNetwork pod holds no address (N52, N57)") {
         done.host_network = true;
         cluster.put(done);
         CHECK(owner(cluster) == "nobody");
+    }
+}
+
+TEST_CASE("a uid is the text that was given, and UUIDs are ordered as their texts are (N56)") {
+    const std::string text = "5a1c8a9e-3b0f-4a6e-9a39-0c7c2d8e1f10";
+    CHECK(Uid(text).text() == text);
+    CHECK(Uid(text) < Uid("fa1c8a9e-3b0f-4a6e-9a39-0c7c2d8e1f10"));
+    CHECK(Uid(text) < Uid("5a1c8a9e-3b0f-4a6e-9a39-0c7c2d8e1f11"));
+    for (const std::string other :
+         {"", "u-1", "5A1C8A9E-3B0F-4A6E-9A39-0C7C2D8E1F10", "5a1c8a9e-3b0f-4a6e-9a39-0c7c2d8e1f1g",
+          "5a1c8a9e03b0f-4a6e-9a39-0c7c2d8e1f10"}) {
+        CHECK(Uid(other).text() == other);
+        CHECK(Uid(other).empty() == other.empty());
+        CHECK(Uid(other) != Uid(text));
+        CHECK(Uid(other) == Uid(other));
     }
 }
 

@@ -11,7 +11,7 @@ using namespace podfence;
 namespace {
 
 Pod pod(const std::string& name, Address address, Labels labels = {}) {
-    Pod result{.name = {"ns", name}, .uid = name, .labels = std::move(labels), .node = "n"};
+    Pod result{.name = {"ns", name}, .uid = Uid(name), .labels = std::move(labels), .node = "n"};
     result.phase = PodPhase::running;
     result.addresses = {address};
     return result;

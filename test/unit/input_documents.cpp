@@ -241,7 +241,7 @@ TEST_CASE("input: lines inside the items of a list are those of the file") {
     CHECK(loaded.problems[1].pos.line == 22);
     CHECK(loaded.problems[1].field == "status.podIP");
     CHECK(loaded.cluster.policies().begin()->second.pos.line == 3);
-    CHECK(loaded.cluster.pods().begin()->second.pos.line == 14);
+    CHECK(loaded.cluster.pods().begin()->second.pos->line == 14);
 }
 
 TEST_CASE("input: kinds that do not matter are skipped and counted") {
@@ -319,7 +319,7 @@ items:
     CHECK(from_yaml.problems.empty());
     CHECK(from_json.problems.empty());
     CHECK(without_positions(from_yaml.cluster) == without_positions(from_json.cluster));
-    CHECK(from_json.cluster.pods().begin()->second.pos.line == 2);
+    CHECK(from_json.cluster.pods().begin()->second.pos->line == 2);
     const Pod& pod = from_yaml.cluster.pods().begin()->second;
     CHECK(pod.labels == Labels{{"app", "web"}, {"tier", "1"}, {"true", "yes"}});
     CHECK(pod.addresses.size() == 2);
