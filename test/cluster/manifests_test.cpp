@@ -59,9 +59,8 @@ TEST_CASE("every overlay of manifests/ is accepted by the API server, without a 
     REQUIRE(
         kubectl(control, {"wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"})
             .status == 0);
-    for (const char* folder :
-         {"", "/overlays/pod-to-node", "/overlays/canary", "/overlays/monitoring",
-          "/overlays/uninstall"}) {
+    for (const char* folder : {"", "/overlays/pod-to-node", "/overlays/canary",
+                               "/overlays/monitoring", "/overlays/uninstall"}) {
         INFO("manifests" << folder);
         const Finished done = kubectl(
             control, {"apply", "--dry-run=server", "--validate=strict", "-k", manifests + folder});
