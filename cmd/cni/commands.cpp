@@ -54,9 +54,13 @@ boost::system::result<Answer, NoAnswer> ask_to_enforce(const Invocation& invocat
     const bool patient = invocation.on_agent_missing != OnAgentMissing::allow;
     const std::string body = json::serialize(encode(attachment));
     const auto until = Clock::now() + invocation.timeout;
+    // Only of an agent that does not answer: to close a watch takes the kernel milliseconds, on a
+    // busy node hundreds (fsnotify_destroy_group() waits for readers of its marks).
+    bool watching = false;
     while (true) {
         // Before it is asked, so that none is missed that comes just after.
-        const auto watch = cmd::SocketWatch::open(invocation.socket);
+        std::optional<cmd::AgentResult<cmd::SocketWatch>> watch;
+        if (watching) watch.emplace(cmd::SocketWatch::open(invocation.socket));
         const auto left = std::chrono::floor<milliseconds>(until - Clock::now());
         // It answers a little earlier than we give up, so that it can say why.
         const auto its_time = std::max(left - std::min(kPause, left / 10), milliseconds(0));
@@ -68,10 +72,12 @@ boost::system::result<Answer, NoAnswer> ask_to_enforce(const Invocation& invocat
         using Kind = NoAnswer::Kind;
         const Kind kind = answer.error().kind;
         if (kind != Kind::absent && kind != Kind::ended) return answer;
+        if (!std::exchange(watching, true)) continue;
+        const bool watched = watch->has_value();
         const auto again =
-            kind == Kind::absent && watch ? until : std::min(until, Clock::now() + kPause);
-        if (watch) {
-            watch->wait(again);
+            kind == Kind::absent && watched ? until : std::min(until, Clock::now() + kPause);
+        if (watched) {
+            (*watch)->wait(again);
         } else {
             (void)::poll(nullptr, 0, static_cast<int>(kPause.count()));
         }

@@ -132,6 +132,7 @@ class Node {
 
     const Cluster& cluster() const { return cluster_; }
     pid_t pid() const { return agent_->pid(); }
+    const std::string& socket() const { return socket_; }
 
     /// From exec to the last commit. There must be no table before.
     Clock::duration start() {

@@ -29,4 +29,7 @@ void measure_repairs(Report& report, const Options& options);
 /// From access taken away to the last byte of an established connection.
 void measure_revokes(Report& report, const Options& options);
 
+/// What the CNI plugin adds to the start of a pod.
+void measure_attaching(Report& report, const Options& options);
+
 }  // namespace podfence::bench

@@ -1,0 +1,121 @@
+// What the CNI plugin adds to the start of a pod: from its exec to the answer of an agent in sync,
+// which has committed the pod's rules by then.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <poll.h>
+
+#include "test/bench/node.hpp"
+#include "test/bench/scenarios.hpp"
+#include "test/support/lab_process.hpp"
+
+namespace podfence::bench {
+namespace {
+
+using namespace std::chrono_literals;
+namespace json = boost::json;
+
+/// One that the scheduler has put here, and of which the kubelet has told nothing yet; with the
+/// labels of one that policies isolate.
+Pod starting(const Pod& like, std::size_t number) {
+    Pod pod = like;
+    pod.name.name = "attached-" + std::to_string(number);
+    pod.uid = Uid("00000000-0000-4000-8000-" + std::to_string(100'000'000'000 + number));
+    pod.phase = PodPhase::pending;
+    pod.addresses.clear();
+    return pod;
+}
+
+/// As a runtime runs it at the end of a chain.
+class Plugin {
+  public:
+    explicit Plugin(const Node& node) : node_(node) {}
+
+    Clock::duration run(const std::string& command, const Pod& pod, std::size_t number) const {
+        const std::string name = std::to_string(number);
+        const std::vector<std::string> environment{
+            "CNI_COMMAND=" + command,
+            "CNI_CONTAINERID=sandbox-" + name,
+            "CNI_NETNS=/proc/self/ns/net",
+            "CNI_IFNAME=eth0",
+            "CNI_PATH=/usr/lib/cni",
+            "CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=" + pod.name.ns +
+                ";K8S_POD_NAME=" + pod.name.name + ";K8S_POD_UID=" + pod.uid.text()};
+        const std::string config = json::serialize(configuration(number));
+        const AllProcessors all;
+        const auto began = Clock::now();
+        const auto done = lab::run_program({test::cni_program()}, config, environment);
+        const auto took = Clock::now() - began;
+        if (done.status != 0) lab::fail(command + ": " + done.out + done.err);
+        return took;
+    }
+
+  private:
+    json::object configuration(std::size_t number) const {
+        json::array ips;
+        for (const std::string& address : {"10.250." + std::to_string(number / 200) + "." +
+                                               std::to_string(1 + number % 200) + "/16",
+                                           "fd00:250::" + std::to_string(1 + number) + "/64"})
+            ips.push_back(json::object{{"address", address}, {"interface", 0}});
+        return {
+            {"cniVersion", "1.0.0"},
+            {"name", "bench"},
+            {"type", "podfence-cni"},
+            {"socket", node_.socket()},
+            {"onAgentMissing", "deny"},
+            {"prevResult",
+             {{"cniVersion", "1.0.0"},
+              {"interfaces", {json::object{{"name", "eth0"}, {"sandbox", "/proc/self/ns/net"}}}},
+              {"ips", ips}}}};
+    }
+
+    const Node& node_;
+};
+
+}  // namespace
+
+void measure_attaching(Report& report, const Options& options) {
+    Node node(options.smoke ? test::kSmallScale : test::Scale{});
+    node.start();
+    const Plugin plugin(node);
+    std::vector<Pod> likes;
+    for (const auto& [name, pod] : node.cluster().pods()) {
+        if (pod.node != test::kScaleNode) continue;
+        node.mirror().remove_pod(name);
+        if (!node.mirror().take_changes().empty()) likes.push_back(pod);
+        node.mirror().put(pod);
+        node.mirror().take_changes();
+    }
+    if (likes.empty()) lab::fail("no pod is isolated");
+    Figure figure{.name = "attach/add",
+                  .unit = "ms",
+                  .note =
+                      "exec of podfence-cni -> the pod's rules are in the kernel, it exits; "
+                      "baseline: the same without an agent to ask"};
+    const auto in_ms = [](Clock::duration time) {
+        return std::chrono::duration<double, std::milli>(time).count();
+    };
+    for (std::size_t i = 0; i < (options.smoke ? 3U : 300U); ++i) {
+        const Pod pod = starting(likes[i % likes.size()], i);
+        node.send(Kind::pod, watch_event("ADDED", pod));
+        // The scheduler's word is there long before the runtime has made an interface.
+        ::poll(nullptr, 0, 30);
+        figure.baseline.push_back(in_ms(plugin.run("VERSION", pod, i)));
+        figure.samples.push_back(in_ms(plugin.run("ADD", pod, i)));
+        node.await_quiet();
+        plugin.run("DEL", pod, i);
+        node.send(Kind::pod, watch_event("DELETED", pod));
+    }
+    figure.demand = Demand{.of = Measure::p50, .bound = 3};
+    figure.floor = quantile(figure.baseline, 0.5);
+    report.print(figure);
+    figure.name += "/tail";
+    figure.demand = Demand{.of = Measure::p99, .bound = 15};
+    figure.floor = quantile(figure.baseline, 0.99);
+    report.print(figure);
+}
+
+}  // namespace podfence::bench
