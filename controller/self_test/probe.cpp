@@ -73,7 +73,7 @@ class Attempt {
         ::setsockopt(source_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
         sockaddr none{};
         none.sa_family = AF_UNSPEC;
-        ::connect(source_, &none, sizeof none);
+        static_cast<void>(::connect(source_, &none, sizeof none));
     }
 
   private:
@@ -106,7 +106,7 @@ nft::Result<Fate> try_first(const Pods& pods, const PodAddresses& addresses, con
     if (auto begun = attempt.begin(address_of(addresses.second, flow)); !begun) {
         return begun.error();
     }
-    const auto fate = fate_of(attempt, *before, rules, patience);
+    auto fate = fate_of(attempt, *before, rules, patience);
     attempt.end();
     return fate;
 }
@@ -137,10 +137,10 @@ nft::Result<Fate> try_cut(Conversation& talk, const Flow& flow, const Rules& rul
     const auto cut = rules.cut(talk.original());
     if (!cut) return cut.error();
     if (!*cut) return Fate::lost;
-    const auto there = after_cut(talk, End::first, rules);
+    auto there = after_cut(talk, End::first, rules);
     // An end of TCP that was told is silent; of others each direction is a matter of its own.
     if (!there || *there == Fate::passed || flow.protocol == Protocol::tcp) return there;
-    const auto back = after_cut(talk, End::second, rules);
+    auto back = after_cut(talk, End::second, rules);
     return !back || *back == Fate::passed ? back : there;
 }
 
