@@ -1,8 +1,11 @@
 // What manifests/ installs, as a real API server sees it.
+#include <cstdint>
 #include <regex>
 #include <set>
 #include <string>
+#include <utility>
 
+#include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
 #include "test/cluster/scene.hpp"
@@ -59,8 +62,9 @@ TEST_CASE("every overlay of manifests/ is accepted by the API server, without a 
     REQUIRE(
         kubectl(control, {"wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"})
             .status == 0);
-    for (const char* folder : {"", "/overlays/pod-to-node", "/overlays/canary",
-                               "/overlays/monitoring", "/overlays/uninstall"}) {
+    for (const char* folder :
+         {"", "/overlays/pod-to-node", "/overlays/canary", "/overlays/monitoring",
+          "/overlays/uninstall", "/overlays/cni-plugin", "/overlays/cni-plugin-uninstall"}) {
         INFO("manifests" << folder);
         const Finished done = kubectl(
             control, {"apply", "--dry-run=server", "--validate=strict", "-k", manifests + folder});
@@ -69,6 +73,27 @@ TEST_CASE("every overlay of manifests/ is accepted by the API server, without a 
         CHECK(done.err == "");
         CHECK(done.out.find("daemonset.apps/podfence created") != std::string::npos);
     }
+}
+
+TEST_CASE("the dashboard's panels stand beside each other, and each asks for something") {
+    const auto parsed = boost::json::parse(Scene::manifest("overlays/monitoring/dashboard.json"));
+    std::set<std::int64_t> ids;
+    std::set<std::pair<std::int64_t, std::int64_t>> taken;
+    for (const auto& panel : parsed.at("panels").as_array()) {
+        INFO(panel.at("title").as_string());
+        CHECK(ids.insert(panel.at("id").as_int64()).second);
+        CHECK_FALSE(panel.at("targets").as_array().empty());
+        for (const auto& target : panel.at("targets").as_array())
+            CHECK(target.at("expr").as_string().find("node=~\"$node\"") != std::string::npos);
+        const auto& place = panel.at("gridPos");
+        const auto at = [&](const char* name) { return place.at(name).as_int64(); };
+        constexpr std::int64_t kColumns = 24;
+        CHECK(at("x") + at("w") <= kColumns);
+        for (auto x = at("x"); x < at("x") + at("w"); ++x) {
+            for (auto y = at("y"); y < at("y") + at("h"); ++y) CHECK(taken.emplace(x, y).second);
+        }
+    }
+    CHECK(ids.size() > 10);
 }
 
 TEST_CASE("alerts and dashboard speak of metrics that the agent has") {
