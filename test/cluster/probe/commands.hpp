@@ -15,7 +15,8 @@ inline constexpr int kFine = 0;
 inline constexpr int kFinding = 1;
 inline constexpr int kUsage = 2;
 
-/// Accepts connections and sends back what they say, for ever.
+/// Accepts connections and answers each byte with one that says how often it had to send something
+/// again on this connection, modulo 256; for ever.
 int serve(std::uint16_t port);
 enum class Expected : std::uint8_t { all, none };
 enum class Until : std::uint8_t { end_of_input, known };
@@ -24,8 +25,9 @@ enum class Until : std::uint8_t { end_of_input, known };
 /// none is; else it is a finding.
 int knock(const std::vector<Endpoint>& targets, Expected expected, Until until);
 /// Keeps a connection to each of them, on which it says something every few milliseconds and waits
-/// for it to come back, until standard input ends. One that breaks is a finding, and so is a second
-/// of silence.
+/// for the answer, until standard input ends. One that breaks is a finding, and so is a second of
+/// silence, if either end had to send something again: else it was no packet that was missing. A
+/// minute of silence is one in any case.
 int hold(const std::vector<Endpoint>& targets);
 /// Creates and deletes a policy that denies all that is sent to `target`, `rounds` times each, and
 /// measures from the request to the first connection with the new outcome. `selector` is the

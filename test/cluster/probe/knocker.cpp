@@ -3,10 +3,24 @@
 #include <algorithm>
 #include <utility>
 
+#include <poll.h>
+
+#include "test/cluster/probe/resent.hpp"
+
 namespace podfence::probe {
 
 using boost::asio::ip::tcp;
 using boost::system::error_code;
+
+namespace {
+
+/// Whether a connection that was begun is open by now.
+bool is_open(tcp::socket& socket) {
+    pollfd writable{.fd = socket.native_handle(), .events = POLLOUT, .revents = 0};
+    return ::poll(&writable, 1, 0) == 1 && writable.revents == POLLOUT;
+}
+
+}  // namespace
 
 Knocker::Knocker(boost::asio::io_context& io, Options options,
                  std::function<void(const Knock&)> told)
@@ -18,8 +32,10 @@ void Knocker::start() {
 }
 
 void Knocker::tick() {
-    while (!under_way_.empty() && under_way_.front().begin + options_.patience <= Clock::now())
-        end(under_way_.begin(), false);
+    while (!under_way_.empty() && under_way_.front().begin + options_.patience <= Clock::now()) {
+        // The answer may have come while others had the processor.
+        end(under_way_.begin(), is_open(under_way_.front().socket));
+    }
     knock();
     // What was missed while others had the processor is not made up for.
     timer_.expires_at(std::max(timer_.expiry() + options_.pace, Clock::now()));
@@ -39,14 +55,23 @@ void Knocker::knock() {
     });
 }
 
-void Knocker::end(std::list<Attempt>::iterator attempt, bool reached) {
-    const Knock knock{attempt->target, attempt->begin, Clock::now(), reached};
+void Knocker::end(std::list<Attempt>::iterator attempt, bool open) {
+    Knock knock{attempt->target, attempt->begin, Clock::now(), open};
+    // TCP knocks again by itself: who was let in only then was kept out before.
+    const bool missed = !open || resent(attempt->socket) > 0;
     error_code ignored;
     // A reset, or the port would be kept for a minute.
-    if (reached) attempt->socket.set_option(boost::asio::socket_base::linger(true, 0), ignored);
+    if (open) attempt->socket.set_option(boost::asio::socket_base::linger(true, 0), ignored);
     attempt->socket.close(ignored);
     under_way_.erase(attempt);
-    told_(knock);
+    if (missed) {
+        knock.reached = false;
+        told_(knock);
+    }
+    if (open) {
+        knock.reached = true;
+        told_(knock);
+    }
 }
 
 }  // namespace podfence::probe

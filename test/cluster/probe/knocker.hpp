@@ -31,8 +31,8 @@ class Knocker {
     struct Options {
         std::vector<boost::asio::ip::tcp::endpoint> targets;  ///< Taken in turns.
         std::chrono::microseconds pace{1000};
-        /// Less than the second after which TCP knocks again: who was let in later is another
-        /// knock.
+        /// Less than the second after which TCP knocks again: who is let in by that is another
+        /// knock, and two are told, one that did not reach and one that did.
         std::chrono::milliseconds patience{300};
     };
 
@@ -50,7 +50,7 @@ class Knocker {
 
     void tick();
     void knock();
-    void end(std::list<Attempt>::iterator attempt, bool reached);
+    void end(std::list<Attempt>::iterator attempt, bool open);
 
     Options options_;
     std::function<void(const Knock&)> told_;

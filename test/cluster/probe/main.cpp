@@ -14,7 +14,7 @@ namespace podfence::probe {
 namespace {
 
 constexpr const char* kHelp =
-    "usage: podfence_probe serve PORT                     echoes\n"
+    "usage: podfence_probe serve PORT                     answers\n"
     "       podfence_probe reach all|none PORT ADDRESS... once; status 1: not so\n"
     "       podfence_probe knock all|none PORT ADDRESS... until stdin ends; status 1: not so\n"
     "       podfence_probe hold PORT ADDRESS...           until stdin ends; status 1: broken\n"

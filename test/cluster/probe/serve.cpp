@@ -1,4 +1,5 @@
 #include <array>
+#include <cstdint>
 #include <memory>
 
 #include <boost/asio/buffer.hpp>
@@ -6,6 +7,7 @@
 #include <boost/asio/write.hpp>
 
 #include "test/cluster/probe/commands.hpp"
+#include "test/cluster/probe/resent.hpp"
 
 namespace podfence::probe {
 namespace {
@@ -28,6 +30,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   private:
     void write(std::size_t size) {
+        bytes_.fill(static_cast<std::uint8_t>(resent(socket_)));
         asio::async_write(socket_, asio::buffer(bytes_, size),
                           [self = shared_from_this()](error_code error, std::size_t) {
                               if (!error) self->read();
@@ -35,7 +38,7 @@ class Session : public std::enable_shared_from_this<Session> {
     }
 
     tcp::socket socket_;
-    std::array<char, 512> bytes_{};
+    std::array<std::uint8_t, 512> bytes_{};
 };
 
 void accept(tcp::acceptor& acceptor) {
