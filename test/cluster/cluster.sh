@@ -38,6 +38,26 @@ in_node() {
     nsenter -t "$pid" --net --mount --uts --pid -- "${@:2}"
 }
 
+# iptables_of MODE: which of Debian's two iptables is the one that kubelet and kube-proxy find.
+iptables_of() { if [ "$1" = iptables-legacy ]; then echo legacy; else echo nft; fi; }
+
+# proxy_missing MODE: prints why kube-proxy cannot do that here; fails if it can.
+proxy_missing() {
+    local said
+    case $1 in
+        ipvs)
+            said=$(unshare --net ipvsadm --list 2>&1) && return 1
+            echo "Linux $(uname -r) has no IPVS (CONFIG_IP_VS): $(head -n 1 <<<"$said")"
+            ;;
+        iptables*)
+            said=$(unshare --net "iptables-$(iptables_of "$1")" --table nat --append OUTPUT \
+                --match comment --comment test --jump MARK --or-mark 0x4000 2>&1) && return 1
+            echo "Linux $(uname -r) does not take its rules: $(tail -n 1 <<<"$said")"
+            ;;
+        *) return 1 ;;
+    esac
+}
+
 # busybox_into DIRECTORY: Debian's, with all its names, as the beginning of an image.
 busybox_into() {
     local program
