@@ -30,6 +30,7 @@ Reconciler::Reconciler(Wanted& desired, nft::TableId table, nft::Kernel& kernel,
       observer_(observer),
       now_(std::move(now)),
       limits_(limits),
+      commit_time_(limits.commits),
       retry_in_(limits.retry_min),
       refusals_left_(limits.refusals_max) {}
 
@@ -91,21 +92,12 @@ void Reconciler::commit_changes(Time now) {
         return;
     }
     const Time done = now_();
-    spend(now, done);
+    commit_not_before_ = commit_time_.spend(now, done);
     observer_.committed({.operations = batch.ops.size(),
                          .summary = nft::summarize(batch),
                          .latency = done - received,
                          .took = done - now});
     observer_.enforced(batch);
-}
-
-void Reconciler::spend(Time began, Time done) {
-    const auto earned = std::max(began - credited_at_, Clock::duration{}) / limits_.pause_factor;
-    credit_ = std::min(credit_ + earned, limits_.credit_max) - (done - began);
-    // A debt is what nothing is committed for; more than that is forgiven.
-    credit_ = std::max(credit_, -limits_.pause_max / limits_.pause_factor);
-    credited_at_ = done;
-    commit_not_before_ = done + std::max(-credit_, Clock::duration{}) * limits_.pause_factor;
 }
 
 /// A table that somebody deleted enforces nothing, and all of it takes the kernel long. So what
@@ -147,7 +139,8 @@ void Reconciler::resync(Time now) {
     committed_ = revision_;
     retry_in_ = limits_.retry_min;
     refusals_left_ = limits_.refusals_max;
-    resync_not_before_ = done + std::min(limits_.pause_factor * took, limits_.repair_pause_max);
+    resync_not_before_ =
+        done + std::min(limits_.repair_pause_factor * took, limits_.repair_pause_max);
     const bool remade = std::exchange(remade_, false);
     const std::size_t operations = converged->batch.ops.size() + (remade ? 1 : 0);
     nft::BatchSummary summary = nft::summarize(converged->batch);

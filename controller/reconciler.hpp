@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "controller/allowance.hpp"
 #include "controller/wanted.hpp"
 #include "nft/converge.hpp"
 #include "nft/kernel.hpp"
@@ -74,13 +75,14 @@ class Reconciler {
     using Time = Clock::time_point;
 
     struct Limits {
-        /// Commits may take one part in so many of the time, so that a storm of changes becomes few
-        /// commits. What was not used is kept, up to credit_max: a few changes one after another
-        /// are committed at once, each. Nothing waits longer than pause_max.
-        int pause_factor = 10;
-        Clock::duration credit_max = std::chrono::milliseconds(10);
-        Clock::duration pause_max = std::chrono::milliseconds(25);
-        /// Likewise after a repair, for who fights over our table.
+        /// A few changes one after another are committed at once, each; a storm becomes few
+        /// commits.
+        Allowance::Terms commits{.factor = 10,
+                                 .credit_max = std::chrono::milliseconds(10),
+                                 .pause_max = std::chrono::milliseconds(25)};
+        /// A repair is followed by a pause of so many times what it took, and no longer than this,
+        /// for who fights over our table.
+        int repair_pause_factor = 10;
         Clock::duration repair_pause_max = std::chrono::milliseconds(250);
         Clock::duration audit_period = std::chrono::seconds(60);
         /// An audit waits at least so many times as long as the last comparison took.
@@ -125,7 +127,6 @@ class Reconciler {
 
   private:
     void commit_changes(Time now);
-    void spend(Time began, Time done);
     void resync(Time now);
     void close_gap();
     bool refuse_culprits(const nft::Error& error);
@@ -150,9 +151,8 @@ class Reconciler {
     std::optional<Time> changed_since_{};
     std::uint64_t revision_ = 0;
     std::uint64_t committed_ = 0;  ///< The revision that the kernel was given last.
+    Allowance commit_time_;
     Time commit_not_before_{};
-    Clock::duration credit_{};  ///< Time that commits may take; as of credited_at_.
-    Time credited_at_{};
     Time resync_not_before_{};
     Time audit_at_{};
     Clock::duration retry_in_;

@@ -24,6 +24,7 @@ Revoker::Revoker(const Desired& desired, std::uint32_t mark, World world, Revoke
       world_(std::move(world)),
       observer_(observer),
       limits_(limits),
+      walk_time_(limits.walks),
       retry_in_(limits.retry_min) {}
 
 void Revoker::enforced(std::span<const nft::Op> ops) {
@@ -41,11 +42,7 @@ void Revoker::enforced_anew() {
 void Revoker::step() {
     const Time now = world_.now();
     if (current_ || now < not_before_) return;
-    while (!later_.empty() && later_.front().at <= now) {
-        due_.merge(later_.front().task);
-        later_.pop_front();
-    }
-    if (!due_.empty()) begin(now);
+    if (!due_.empty() || (!later_.empty() && later_.front().at <= now)) begin(now);
 }
 
 std::optional<Revoker::Time> Revoker::wake_at() const {
@@ -59,10 +56,15 @@ void Revoker::begin(Time now) {
     current_ = std::exchange(due_, {});
     // What was committed long ago has settled. What is allowed again needs no second look.
     const Time settled = current_->concern.empty() ? now : current_->until + limits_.settle_time;
+    std::optional<Later> second;
     if (now < settled) {
-        later_.push_back({.at = settled, .task = *current_});
-        later_.back().task.marked = false;
+        second = {.settled = settled, .at = now + limits_.second_walk_in, .task = *current_};
+        second->task.marked = false;
     }
+    for (; !later_.empty() && later_.front().settled <= now; later_.pop_front()) {
+        current_->merge(later_.front().task);
+    }
+    if (second) later_.push_back(*std::move(second));
     began_ = now;
     cut_ = restored_ = still_marked_ = 0;
     failed_.reset();
@@ -130,7 +132,8 @@ void Revoker::walked(const nft::Result<void>& result) {
     const Task task = *std::exchange(current_, std::nullopt);
     judge_.reset();
     const Clock::duration took = now - began_;
-    not_before_ = now + std::min(limits_.pause_factor * took, limits_.pause_max);
+    not_before_ = std::max(walk_time_.spend(began_, now),
+                           now + std::min(limits_.pause_factor * took, limits_.walks.pause_max));
     if (cut_ + restored_ > 0) observer_.revoked(cut_, restored_, now - task.since, took);
     if (!result || failed_) {
         due_.merge(task);

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "controller/allowance.hpp"
 #include "controller/concern.hpp"
 #include "controller/connection_judge.hpp"
 #include "controller/reconciler.hpp"
@@ -77,17 +78,22 @@ class RevokerObserver {
 /// No connection slips through. One that begins after the commit is judged by the new rules. One
 /// that began before is in the table when the walk looks, but for those whose first packet had
 /// passed the old rules and had not left the last hook, where it enters the table: so every walk is
-/// followed by a second one, settle_time after the commit, which is longer than any packet takes.
+/// followed by a second one, at least settle_time after the commit, which is longer than any packet
+/// takes. That may be the walk for a later change.
 class Revoker final : public ConnectionWalker::Listener {
   public:
     using Time = Clock::time_point;
 
     struct Limits {
         Clock::duration settle_time = std::chrono::milliseconds(50);
-        /// Between walks, so many times what the last one took: a storm of changes becomes few
-        /// walks.
+        Clock::duration second_walk_in = std::chrono::milliseconds(300);
+        /// In the long run. A walk takes some 10 ms of one processor for the empty buckets of a
+        /// table of the usual size alone, and a cluster that is busy may change ten times a second.
+        Allowance::Terms walks{.factor = 5,
+                               .credit_max = std::chrono::seconds(1),
+                               .pause_max = std::chrono::seconds(5)};
+        /// Between two walks in any case, so many times what the last one took.
         int pause_factor = 2;
-        Clock::duration pause_max = std::chrono::seconds(5);
         Clock::duration retry_min = std::chrono::milliseconds(50);
         Clock::duration retry_max = std::chrono::seconds(30);
         /// Filtered lists of one walk. Each costs a fifth of telling everything.
@@ -131,7 +137,8 @@ class Revoker final : public ConnectionWalker::Listener {
         void merge(const Task& other);
     };
     struct Later {
-        Time at;
+        Time settled;  ///< Any walk that begins after this will do.
+        Time at;       ///< Without another, one is made for it.
         Task task;
     };
 
@@ -148,10 +155,11 @@ class Revoker final : public ConnectionWalker::Listener {
     Limits limits_;
 
     Task due_;
-    std::deque<Later> later_;      ///< By time.
+    std::deque<Later> later_;      ///< By both times.
     std::optional<Task> current_;  ///< What the walk under way is for.
     std::optional<ConnectionJudge> judge_;
     std::optional<nft::Error> failed_;  ///< While marking.
+    Allowance walk_time_;
     Time began_{};
     Time not_before_{};
     Clock::duration retry_in_;

@@ -65,6 +65,9 @@ nft::Result<void> WalkerThread::go(const Walk& walk, const std::stop_token& stop
             listed = list(walk, filter, stop);
         }
         if (!listed) return listed;
+        // While the kernel looks for the next list it marks nothing: both take the lock of its
+        // nfnetlink subsystem.
+        if (!await_told(0, stop)) break;
     }
     return {};
 }
@@ -81,12 +84,18 @@ nft::Result<void> WalkerThread::list(const Walk& walk, const nft::ConnectionFilt
     return listed;
 }
 
+/// Until the event loop has come to all but so many pieces. False when the thread is to end.
+bool WalkerThread::await_told(std::size_t untold_max, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    return wake_.wait(lock, stop, [&] { return untold_ <= untold_max; });
+}
+
 /// False when the thread is to end.
 bool WalkerThread::hand_over(Piece& piece, const std::stop_token& stop) {
     if (piece.empty()) return true;
+    if (!await_told(kUntoldMax - 1, stop)) return false;
     {
-        std::unique_lock lock(mutex_);
-        if (!wake_.wait(lock, stop, [this] { return untold_ < kUntoldMax; })) return false;
+        const std::lock_guard lock(mutex_);
         ++untold_;
     }
     boost::asio::post(io_, [this, told = std::exchange(piece, {})] {

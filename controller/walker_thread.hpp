@@ -33,6 +33,7 @@ class WalkerThread final : public ConnectionWalker {
     nft::Result<void> list(const Walk& walk, const nft::ConnectionFilter& filter,
                            const std::stop_token& stop);
     bool hand_over(Piece& piece, const std::stop_token& stop);
+    bool await_told(std::size_t untold_max, const std::stop_token& stop);
 
     boost::asio::io_context& io_;
     std::unique_ptr<nft::Conntrack> conntrack_;

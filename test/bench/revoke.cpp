@@ -153,7 +153,7 @@ void measure(Report& report, std::size_t connections, std::size_t times, double 
         figure.samples.push_back(in_ms(scene.last_byte()));
         figure.baseline.push_back(in_ms(scene.look_by_hand()));
         // The second walk is over, and what walks may take of the time is saved up again.
-        ::poll(nullptr, 0, 1000);
+        ::poll(nullptr, 0, 2000);
     }
     figure.floor = quantile(figure.baseline, 0.99);
     report.print(figure);

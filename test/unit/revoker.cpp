@@ -300,9 +300,68 @@ TEST_CASE("revoker: a storm of changes becomes few walks") {
     }
     scene.settle();
     const auto time = scene.now - start;
-    // A walk, and twice as long a pause.
-    CHECK(scene.walks - before <= time / (3 * scene.took) + 2);
+    const Revoker::Limits limits;
+    CHECK(scene.walks - before <= time / ((1 + limits.pause_factor) * scene.took) + 2);
     CHECK(scene.walks - before >= 2);
+}
+
+TEST_CASE("revoker: a cluster that changes all the time is walked for with a part of the time") {
+    Scene scene;
+    populate(scene);
+    scene.desired.put(only_web());
+    scene.commit();
+    scene.settle();
+    const int before = scene.walks;
+    scene.took = 20ms;
+    const auto start = scene.now;
+    auto oldest = Clock::duration{};
+    auto uncut = scene.now;
+    for (int i = 0; i < 2000; ++i) {
+        scene.desired.put(
+            pod("shop/web", "10.0.0.2", "fd00::2").labels(i % 2 == 0 ? "app=other" : "app=web"));
+        scene.commit();
+        if (scene.walking()) {
+            scene.walk();
+            oldest = std::max(oldest, scene.now - uncut);
+            uncut = scene.now;
+        }
+        scene.now += 30ms;
+        scene.revoker.step();
+    }
+    scene.settle();
+    const Revoker::Limits limits;
+    const auto walked = (scene.walks - before) * scene.took;
+    CHECK(walked <= (scene.now - start) / limits.walks.factor + limits.walks.credit_max + 1s);
+    // And nothing waits for long.
+    CHECK(oldest <= 2 * limits.walks.factor * scene.took + limits.second_walk_in);
+}
+
+TEST_CASE("revoker: the walk for a change is the second one for those before") {
+    Scene scene;
+    populate(scene);
+    scene.desired.put(only_web());
+    scene.commit();
+    scene.settle();
+    scene.now += 10s;
+    const int before = scene.walks;
+    scene.desired.put(pod("shop/web", "10.0.0.2", "fd00::2").labels("app=other"));
+    scene.commit();
+    scene.walk();
+    const auto late = connection("10.0.0.2", "10.0.0.1", 80);
+    scene.conntrack.add(late);
+    scene.now += 100ms;
+    scene.revoker.step();
+    REQUIRE_FALSE(scene.walking());
+    // Of somebody else, whose walk meets the late one as well.
+    scene.desired.put(pod("shop/far", "10.0.1.3", "fd00::3").labels("app=web").node("n2"));
+    scene.commit();
+    scene.settle();
+    scene.desired.remove_pod(name("shop/far"));
+    scene.now += 100ms;
+    scene.commit();
+    scene.settle();
+    CHECK(scene.is_cut(late));
+    CHECK(scene.walks - before <= 4);
 }
 
 TEST_CASE("revoker: a walk that fails is made again, and nothing is forgotten") {
