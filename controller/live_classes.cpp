@@ -1,9 +1,30 @@
 #include "controller/live_classes.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
+#include "controller/sorted.hpp"
+
 namespace podfence {
+
+namespace {
+
+/// Tells `visit` the names of all its parts, until it says that it has seen enough; returns whether
+/// it did.
+template <typename Visit>
+bool for_each_part(const LiveClass& live, Visit visit) {
+    if (visit(live.chain)) return true;
+    for (const auto* names : {&live.chains, &live.maps, &live.constant_sets}) {
+        if (std::ranges::any_of(*names, visit)) return true;
+    }
+    return std::ranges::any_of(live.live_sets, [&](const LiveSet* set) {
+        return std::ranges::any_of(kFamilies,
+                                   [&](nft::Family family) { return visit(set->name(family)); });
+    });
+}
+
+}  // namespace
 
 LiveClass& LiveClasses::join(PolicyClass definition) {
     const auto [entry, added] = classes_.try_emplace(std::move(definition));
@@ -47,6 +68,7 @@ void LiveClasses::settle() {
         if (live->pods > 0) {
             compile(*live);
         } else {
+            unindex(*live);
             release_parts(*live);
             classes_.erase(classes_.find(*live->definition));
         }
@@ -72,6 +94,27 @@ void LiveClasses::compile(LiveClass& policy_class) {
     use(constant_sets_, compiled.table.sets, policy_class.constant_sets);
     policy_class.live_sets = sets.take_used();
     release_parts(previous);
+    unindex(policy_class);
+    index_by_parts(policy_class);
+}
+
+/// What the names of its parts are now: one that is named anew later makes the class stale.
+void LiveClasses::index_by_parts(LiveClass& policy_class) {
+    auto& hashes = policy_class.indexed_by;
+    hashes.clear();
+    for_each_part(policy_class, [&](const std::string& name) {
+        insert(hashes, std::hash<std::string>{}(name));
+        return false;
+    });
+    for (const auto hash : hashes) users_.emplace(hash, &policy_class);
+}
+
+void LiveClasses::unindex(const LiveClass& policy_class) {
+    for (const auto hash : policy_class.indexed_by) {
+        const auto [first, last] = users_.equal_range(hash);
+        users_.erase(std::find_if(first, last,
+                                  [&](const auto& user) { return user.second == &policy_class; }));
+    }
 }
 
 void LiveClasses::release_parts(const LiveClass& policy_class) {
@@ -104,19 +147,11 @@ void LiveClasses::tell(Difference& difference) {
 }
 
 std::vector<const LiveClass*> LiveClasses::classes_behind(const std::string& object) const {
-    const auto among = [&](const std::vector<std::string>& names) {
-        return std::ranges::find(names, object) != names.end();
-    };
-    const auto is_name_of = [&](const LiveSet* set) {
-        return std::ranges::any_of(kFamilies,
-                                   [&](nft::Family family) { return set->name(family) == object; });
-    };
     std::vector<const LiveClass*> found;
-    for (const auto& [definition, live] : classes_) {
-        if (live.chain == object || among(live.chains) || among(live.maps) ||
-            among(live.constant_sets) || std::ranges::any_of(live.live_sets, is_name_of)) {
-            found.push_back(&live);
-        }
+    const auto [first, last] = users_.equal_range(std::hash<std::string>{}(object));
+    for (auto user = first; user != last; ++user) {
+        const auto is_it = [&](const std::string& name) { return name == object; };
+        if (for_each_part(*user->second, is_it)) found.push_back(user->second);
     }
     return found;
 }

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "controller/live_sets.hpp"
@@ -22,6 +23,7 @@ struct LiveClass {
     std::vector<std::string> maps{};
     std::vector<std::string> constant_sets{};
     std::vector<LiveSet*> live_sets{};
+    std::vector<std::size_t> indexed_by{};  ///< Managed by LiveClasses.
 };
 
 /// The chains, maps and sets of all classes in use. Each class is compiled for itself, when it is
@@ -53,11 +55,15 @@ class LiveClasses {
     void mark(LiveClass& policy_class);
     void compile(LiveClass& policy_class);
     void release_parts(const LiveClass& policy_class);
+    void index_by_parts(LiveClass& policy_class);
+    void unindex(const LiveClass& policy_class);
 
     LiveSets sets_;
     bool counters_;
     std::map<PolicyClass, LiveClass> classes_;
     std::vector<LiveClass*> stale_;
+    /// By the hash of the name of a part: asked for every set that a commit takes from.
+    std::unordered_multimap<std::size_t, LiveClass*> users_;
     SharedParts<nft::Chain> chains_;
     SharedParts<nft::Map> maps_;
     SharedParts<nft::Set> constant_sets_;

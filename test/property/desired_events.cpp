@@ -244,3 +244,31 @@ TEST_CASE("What is taken away leaves nothing behind", "[property]") {
         REQUIRE(desired.table() == compile_all(Cluster(), kNode).table);
     });
 }
+
+TEST_CASE("Whose policies a part of the table comes from is the same after any way", "[property]") {
+    std::size_t known = 0;
+    for_journeys([&](const Journey& journey, Random&) {
+        Desired at_once(kNode);
+        for (const auto& event : events_of(journey.last)) test::apply(at_once, event);
+        static_cast<void>(at_once.table());
+        Desired watched(kNode);
+        for (const auto& event : journey.events) {
+            test::apply(watched, event);
+            watched.take_changes();
+        }
+        const auto compare = [&](const std::string& part) {
+            const auto policies = watched.policies_behind(part);
+            REQUIRE(policies == at_once.policies_behind(part));
+            REQUIRE(watched.addresses_behind(part) == at_once.addresses_behind(part));
+            if (!policies.empty()) ++known;
+        };
+        for (const auto& [name, chain] : journey.table.chains) compare(name);
+        for (const auto& [name, map] : journey.table.maps) compare(name);
+        for (const auto& [name, set] : journey.table.sets) {
+            compare(name);
+            // Sets of pods' addresses are there for policies, and only where they are needed.
+            if (name.starts_with("pods-")) REQUIRE_FALSE(watched.policies_behind(name).empty());
+        }
+    });
+    CHECK(known > 500);
+}
