@@ -3,7 +3,7 @@
 # cluster's own kube-proxy makes, line by line as the README's table has it. Sourced, not run.
 # shellcheck disable=SC2154  # own, control4 and control6 are the trial's
 
-in_services() { k -n podfence-services "$@"; }
+in_services() { k -n trial-services "$@"; }
 
 # of POD: its addresses; those of node-a and node-b are their nodes'.
 of() { in_services get pod "$1" -o go-template='{{range .status.podIPs}}{{.ip}} {{end}}'; }
@@ -11,7 +11,7 @@ of() { in_services get pod "$1" -o go-template='{{range .status.podIPs}}{{.ip}} 
 start_services() {
     local nodes
     mapfile -t nodes < <(k get nodes -o name | cut -d/ -f2)
-    k delete namespace podfence-services --ignore-not-found --timeout=120s &&
+    k delete namespace trial-services --ignore-not-found --timeout=120s &&
         sed "s/NODE_A/${nodes[0]}/; s/NODE_B/${nodes[1]:-${nodes[0]}}/" test/cluster/services.yaml |
         k apply -f - && in_services wait pod --all --for=condition=Ready --timeout=120s
 }
@@ -119,5 +119,5 @@ try_services() {
         [ "$node_a" = "$node_b" ] || check "NodePort of another node, from outside" \
             is_seen outside "$node_port" "$node_b" "$node_b"
     fi
-    k delete namespace podfence-services --timeout=120s >/dev/null
+    k delete namespace trial-services --timeout=120s >/dev/null
 }
