@@ -35,13 +35,19 @@ struct AgentCommand {
     std::string log_level = "info";
 };
 
+struct Origin {
+    Agent::MakeSource make_source{};
+    std::optional<ClusterAccess> access{};  ///< None: files.
+};
+
 /// From files, or from the API server. Fails when it is not known how to reach it.
-Outcome<Agent::MakeSource> source_of(Terminal& terminal, const AgentCommand& command,
-                                     const std::string& node) {
+Outcome<Origin> origin_of(Terminal& terminal, const AgentCommand& command,
+                          const std::string& node) {
     if (!command.paths.empty()) {
-        return Agent::MakeSource([paths = command.paths](boost::asio::io_context& io, Sink& sink) {
-            return make_directory_source(io, paths, sink);
-        });
+        return Origin{
+            .make_source = [paths = command.paths](boost::asio::io_context& io, Sink& sink) {
+                return make_directory_source(io, paths, sink);
+            }};
     }
     auto access = find_access(command.access, process_environment());
     if (!access) {
@@ -51,11 +57,24 @@ Outcome<Agent::MakeSource> source_of(Terminal& terminal, const AgentCommand& com
             "--kubeconfig FILE, or manifests with -f");
         return Exit::usage;
     }
-    return Agent::MakeSource(
-        [access = *std::move(access), node](boost::asio::io_context& io, Sink& sink) {
-            return Sourced<std::unique_ptr<Source>>(
-                make_kubernetes_source(io, access, sink, {.notices = {.node = node}}));
-        });
+    return Origin{.make_source =
+                      [access = *access, node](boost::asio::io_context& io, Sink& sink) {
+                          return Sourced<std::unique_ptr<Source>>(make_kubernetes_source(
+                              io, access, sink, {.notices = {.node = node}}));
+                      },
+                  .access = *access};
+}
+
+/// What is to be held is given, or the API server tells; files do not.
+Outcome<UnknownPods::Options> unknown_pods_options(Terminal& terminal, const AgentCommand& command,
+                                                   const CompileOptions& rules,
+                                                   const Origin& origin) {
+    const HoldOptions& given = command.rules.hold;
+    UnknownPods::Options options{.hold = given.unknown_held.value_or(false)};
+    if (!options.hold || !rules.held_ranges.empty()) return options;
+    if (!origin.access && !check_hold(terminal, given, rules.held_ranges)) return Exit::usage;
+    options.ask = origin.access;
+    return options;
 }
 
 Exit refuse_to_listen(Terminal& terminal, const ListenError& error) {
@@ -97,8 +116,10 @@ std::vector<AgentSetting> settings_of(const CommandLine& line, const CLI::App& c
 Exit run_agent(Terminal& terminal, const AgentCommand& command,
                std::vector<AgentSetting> settings) {
     const CompileOptions rules = compile_options(command.rules, Input{});
-    auto source = source_of(terminal, command, rules.node);
-    if (!source) return source.error();
+    auto origin = origin_of(terminal, command, rules.node);
+    if (!origin) return origin.error();
+    auto unknown_pods = unknown_pods_options(terminal, command, rules, *origin);
+    if (!unknown_pods) return unknown_pods.error();
     const auto ownership =
         command.table_owner == "auto" ? nft::Ownership::owned : nft::Ownership::shared;
     auto kernel = nft::NetlinkKernel::open(ownership);
@@ -120,9 +141,10 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command,
                  .service = ServiceManager::from_environment(),
                  .ownership = ownership,
                  .canary = {.period = *canary_period(command.canary),
-                            .cuts_established = rules.connmark_bit.has_value()}},
+                            .cuts_established = rules.connmark_bit.has_value()},
+                 .unknown_pods = *std::move(unknown_pods)},
                 **kernel, *monitor, log);
-    if (const auto followed = agent.follow(*source); !followed) {
+    if (const auto followed = agent.follow(origin->make_source); !followed) {
         terminal.error(to_string(followed.error()));
         return Exit::usage;
     }

@@ -111,6 +111,7 @@ Exit run_apply(Terminal& terminal, const ApplyOptions& options) {
     if (!input) return input.error();
     if (!options.force && !check_node_is_known(terminal, *input, options.rules)) return Exit::usage;
     const CompileOptions compile = compile_options(options.rules, *input);
+    if (!check_hold(terminal, options.rules.hold, compile.held_ranges)) return Exit::usage;
     auto start = std::chrono::steady_clock::now();
     Applied applied{.node = compile.node, .compiled = compile_all(input->cluster(), compile)};
     applied.compile_ms = milliseconds_since(start);

@@ -174,7 +174,44 @@ void add_established_options(CommandLine& line, CLI::App& command, RulesetOption
         ->group(kRules);
 }
 
+/// A check for CLI11.
+std::string pod_range(const std::string& text) {
+    const auto range = Prefix::parse(text);
+    if (!range) return "'" + text + "' is no range of addresses, like 10.244.1.0/24";
+    return range->length() > 0 ? "" : "'" + text + "' is everybody's, and not only pods'";
+}
+
 }  // namespace
+
+std::vector<Prefix> HoldOptions::ranges() const {
+    std::vector<Prefix> ranges;
+    for (const auto& text : pod_cidrs) ranges.push_back(*Prefix::parse(text));
+    return ranges;
+}
+
+void add_hold_options(CommandLine& line, CLI::App& command, HoldOptions& options) {
+    auto* how =
+        command
+            .add_option_function<std::string>(
+                "--unknown-pods",
+                [&options](const std::string& text) { options.unknown_held = text == "hold"; },
+                "What becomes of addresses of pods that no known pod has, as of pods that have "
+                "just started; hold: they are denied everything, in both directions (default: "
+                "allow)")
+            ->type_name("HOW")
+            ->group(kRules);
+    line.choices(how, {"allow", "hold"});
+    line.configurable(command, how);
+    auto* range = command
+                      .add_option("--pod-cidr", options.pod_cidrs,
+                                  "For --unknown-pods=hold: addresses that are pods' and nobody "
+                                  "else's (default of the agent: spec.podCIDRs of its node)")
+                      ->delimiter(',')
+                      ->check(pod_range)
+                      ->type_name("CIDR")
+                      ->group(kRules);
+    line.configurable(command, range);
+}
 
 void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& options) {
     add_node_option(command, options.node);
@@ -186,6 +223,7 @@ void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& o
                   "before the drop")
         ->group(kRules);
     add_established_options(line, command, options);
+    add_hold_options(line, command, options.hold);
     command
         .add_option_function<std::uint16_t>(
             "--log-group", [&options](const std::uint16_t& group) { options.log_group = group; },

@@ -35,6 +35,14 @@ void add_input_options(CommandLine& line, CLI::App& command, InputOptions& optio
 void add_input_or_agent_options(CommandLine& line, CLI::App& command, InputOptions& options);
 void add_socket_option(CommandLine& line, CLI::App& command, std::string& socket);
 
+/// --unknown-pods and --pod-cidr.
+struct HoldOptions {
+    std::optional<bool> unknown_held{};    ///< nullopt: not given.
+    std::vector<std::string> pod_cidrs{};  ///< All of them were understood.
+
+    std::vector<Prefix> ranges() const;
+};
+
 /// What decides the rules beyond the cluster's state. `diff` and `dump` must be told the same as
 /// `apply`, or they show other rules.
 struct RulesetOptions {
@@ -44,11 +52,13 @@ struct RulesetOptions {
     std::optional<bool> pod_to_node_enforced{};  ///< nullopt: not given.
     std::optional<bool> established_cut{};       ///< Likewise.
     std::optional<std::uint8_t> connmark_bit{};  ///< Likewise.
+    HoldOptions hold{};
 };
 /// A check: a value that a script left empty must not count as not given.
 std::string not_empty(const std::string& value);
 void add_node_option(CLI::App& command, std::string& node);
 void add_pod_to_node_option(CommandLine& line, CLI::App& command, std::optional<bool>& enforced);
+void add_hold_options(CommandLine& line, CLI::App& command, HoldOptions& options);
 void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& options);
 
 /// --node, else NODE_NAME, else the host name in lower case, as kubelet names nodes. Where an agent

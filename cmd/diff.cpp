@@ -54,6 +54,7 @@ Exit run_diff(Terminal& terminal, const DiffOptions& options) {
     auto input = read_input(terminal, options.input);
     if (!input) return input.error();
     const CompileOptions compile = compile_options(options.rules, *input);
+    if (!check_hold(terminal, options.rules.hold, compile.held_ranges)) return Exit::usage;
     const Compiled compiled = compile_all(input->cluster(), compile);
     auto kernel = open_kernel(terminal);
     if (!kernel) return kernel.error();

@@ -112,6 +112,7 @@ Outcome<Dumped> read(Terminal& terminal, const DumpOptions& options) {
     auto input = read_input(terminal, options.input);
     if (!input) return input.error();
     const CompileOptions compile = compile_options(options.rules, *input);
+    if (!check_hold(terminal, options.rules.hold, compile.held_ranges)) return Exit::usage;
     Compiled compiled = compile_all(input->cluster(), compile);
     if (!options.live) {
         warn_when_node_is_empty(terminal, *input, compile.node, compiled.local_pods);

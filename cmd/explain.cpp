@@ -22,6 +22,7 @@ struct ExplainCommandOptions {
     std::string to{};
     std::string node{};
     std::optional<bool> pod_to_node_enforced{};
+    HoldOptions hold{};
     bool live = false;
 };
 
@@ -75,7 +76,11 @@ void remark_on_targets(Explained& explained, const PortQuery& query, Targets& ta
 Outcome<Explained> judge(Terminal& terminal, const Input& input,
                          const ExplainCommandOptions& options) {
     const Cluster& cluster = input.cluster();
-    const bool to_node = pod_to_node_enforced(options.pod_to_node_enforced, input);
+    const ExplainOptions judge_as{
+        .pod_to_node_enforced = pod_to_node_enforced(options.pod_to_node_enforced, input),
+        .held = {.ranges = held_ranges(options.hold, input),
+                 .node = node_name(options.node, input)}};
+    if (!check_hold(terminal, options.hold, judge_as.held.ranges)) return Exit::usage;
     const auto query = parse_ports(terminal, options.ports);
     if (!query) return query.error();
     auto from = find_endpoint(terminal, cluster, options.from);
@@ -101,12 +106,13 @@ Outcome<Explained> judge(Terminal& terminal, const Input& input,
                             .destination = *destination,
                             .protocol = target.protocol,
                             .port = target.port};
-            explained.flows.push_back(
-                {.target = target,
-                 .why = explain(cluster, flow, {.pod_to_node_enforced = to_node})});
+            explained.flows.push_back({.target = target, .why = explain(cluster, flow, judge_as)});
         }
     }
-    if (explained.from.pod == nullptr && explained.to.pod == nullptr) {
+    const bool any_held = std::ranges::any_of(explained.flows, [](const JudgedFlow& flow) {
+        return flow.why.egress.held || flow.why.ingress.held;
+    });
+    if (explained.from.pod == nullptr && explained.to.pod == nullptr && !any_held) {
         explained.remarks.emplace_back("neither end is a pod: policies say nothing about this");
     }
     if (!families_shared) {
@@ -234,6 +240,7 @@ void add_explain(CommandLine& line) {
         ->group("Input");
     add_node_option(*command, options->node);
     add_pod_to_node_option(line, *command, options->pod_to_node_enforced);
+    add_hold_options(line, *command, options->hold);
     add_output_options(line, *command, options->output, {"text", "json"});
 }
 

@@ -19,7 +19,8 @@ bool is_local(const Pod* pod, const std::string& node) {
 
 /// Why this node's rules do not see the flow's first packet; "" when they do.
 std::string reason_to_skip(const Explanation& why, const std::string& node) {
-    if (!is_local(why.source_pod, node) && !is_local(why.destination_pod, node)) {
+    const bool held = why.egress.held || why.ingress.held;
+    if (!held && !is_local(why.source_pod, node) && !is_local(why.destination_pod, node)) {
         return "neither end is a pod of this node (" + node + ")";
     }
     // The other way round there may be rules: of somebody who runs with --pod-to-node=enforce.
@@ -51,7 +52,8 @@ LiveVerdict walk_live(const std::optional<nft::Table>& table, const Explanation&
     LiveVerdict live{.skipped = reason_to_skip(why, node)};
     if (!live.skipped.empty()) return live;
     // The other end's direction is judged by the other end's node.
-    live.expected = (!is_local(why.source_pod, node) || why.egress.allowed()) &&
+    live.expected = !why.egress.held && !why.ingress.held &&
+                    (!is_local(why.source_pod, node) || why.egress.allowed()) &&
                     (!is_local(why.destination_pod, node) || why.ingress.allowed());
     if (!table || (table->flags & kTableDormant) != 0) {
         live.accepted = true;

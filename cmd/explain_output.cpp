@@ -167,6 +167,7 @@ boost::json::object to_json(const DirectionOutcome& outcome, Direction direction
     boost::json::object json{{"isolated", outcome.isolated()},
                              {"allowed", outcome.allowed()},
                              {"exemption", std::string(to_string(outcome.exemption))},
+                             {"held", outcome.held},
                              {"policies", std::move(policies)},
                              {"rule", nullptr},
                              {"details", std::move(details)}};

@@ -87,6 +87,10 @@ AgentSettings settings_of(const boost::json::value& status) {
     if (const auto* bit = rules.at("connmark_bit").if_int64()) {
         settings.connmark_bit = static_cast<std::uint8_t>(*bit);
     }
+    for (const auto& text : status.at("unknown_pods").at("pod_cidrs").as_array()) {
+        const auto range = Prefix::parse(std::string(text.as_string()));
+        if (range) settings.held_ranges.push_back(*range);
+    }
     return settings;
 }
 
@@ -177,7 +181,25 @@ CompileOptions compile_options(const RulesetOptions& options, const Input& input
                                    : std::nullopt;
     }
     if (!compile.log_group && input.agent) compile.log_group = input.agent->log_group;
+    compile.held_ranges = held_ranges(options.hold, input);
     return compile;
+}
+
+std::vector<Prefix> held_ranges(const HoldOptions& options, const Input& input) {
+    if (options.unknown_held && !*options.unknown_held) return {};
+    auto of_agent = input.agent ? input.agent->held_ranges : std::vector<Prefix>();
+    if (!options.unknown_held) return of_agent;
+    return options.pod_cidrs.empty() ? of_agent : options.ranges();
+}
+
+bool check_hold(Terminal& terminal, const HoldOptions& options,
+                const std::vector<Prefix>& held_ranges) {
+    if (!options.unknown_held.value_or(false) || !held_ranges.empty()) return true;
+    terminal.error("--unknown-pods=hold without --pod-cidr: nothing would be held");
+    terminal.hint(
+        "give the addresses that this node gives to its pods, as 'kubectl get node NAME -o "
+        "jsonpath={.spec.podCIDRs}' prints them: --pod-cidr CIDR");
+    return false;
 }
 
 std::string node_name(const std::string& given, const Input& input) {

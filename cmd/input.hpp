@@ -19,6 +19,7 @@ struct AgentSettings {
     std::optional<std::uint16_t> log_group{};
     bool pod_to_node_enforced = false;
     std::optional<std::uint8_t> connmark_bit{};  ///< None: established connections are kept.
+    std::vector<Prefix> held_ranges{};           ///< None: unknown pods are not held.
 };
 
 /// What was read, and what was said about it. The remarks are on stderr already.
@@ -48,6 +49,11 @@ bool check_node_is_known(Terminal& terminal, const Input& input, const RulesetOp
 CompileOptions compile_options(const RulesetOptions& options, const Input& input);
 std::string node_name(const std::string& given, const Input& input);
 bool pod_to_node_enforced(std::optional<bool> given, const Input& input);
+std::vector<Prefix> held_ranges(const HoldOptions& options, const Input& input);
+/// False, said on stderr, when unknown pods are to be held and nobody said which addresses are
+/// pods': it would hold nothing.
+bool check_hold(Terminal& terminal, const HoldOptions& options,
+                const std::vector<Prefix>& held_ranges);
 
 /// Says so on stderr when no pod of the input is on the node; never silent about not enforcing.
 void warn_when_node_is_empty(Terminal& terminal, Input& input, const std::string& node,

@@ -79,6 +79,12 @@ std::string allowing_rule(const DirectionOutcome& outcome, Direction direction) 
 
 std::vector<ReasonLine> reasons(const DirectionOutcome& outcome, Direction direction) {
     const std::string who = subject(outcome, direction) + ": ";
+    if (outcome.held) {
+        return {{.mark = Mark::bad,
+                 .text = who + "DENIED: " +
+                         (direction == Direction::egress ? "the source" : "the destination") +
+                         " is an address of pods, and no known pod has it (--unknown-pods=hold)"}};
+    }
     if (outcome.exemption != Exemption::none) {
         const bool judged = outcome.exemption != Exemption::not_a_pod;
         return {{.mark = judged ? Mark::good : Mark::none,

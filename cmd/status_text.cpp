@@ -4,8 +4,8 @@
 
 #include <boost/json.hpp>
 
+#include "cmd/json_view.hpp"
 #include "cmd/status.hpp"
-#include "controller/validate.hpp"
 
 namespace podfence::cmd {
 
@@ -16,52 +16,6 @@ namespace json = boost::json;
 /// Lists are cut here for a screen; -o json has more.
 constexpr std::size_t kListedMax = 10;
 constexpr std::size_t kLabelWidth = 12;
-
-/// One part of the status; what is not there reads as nothing.
-class View {
-  public:
-    explicit View(const json::value* value) : value_(value) {}
-
-    View operator[](std::string_view name) const {
-        const json::object* object = value_ == nullptr ? nullptr : value_->if_object();
-        return View(object == nullptr ? nullptr : object->if_contains(name));
-    }
-    bool is_null() const { return value_ == nullptr || value_->is_null(); }
-    bool is_true() const { return value_ != nullptr && value_->is_bool() && value_->get_bool(); }
-    std::string text() const {
-        const json::string* string = value_ == nullptr ? nullptr : value_->if_string();
-        return string == nullptr ? "" : printable({string->data(), string->size()});
-    }
-    std::int64_t number() const {
-        boost::system::error_code error;
-        const auto number = value_ == nullptr ? 0 : value_->to_number<std::int64_t>(error);
-        return error ? 0 : number;
-    }
-    std::size_t count() const {
-        return static_cast<std::size_t>(std::max<std::int64_t>(number(), 0));
-    }
-    std::optional<std::int64_t> time() const { return parse_time(text()); }
-    std::vector<View> items() const {
-        std::vector<View> items;
-        const json::array* array = value_ == nullptr ? nullptr : value_->if_array();
-        if (array == nullptr) return items;
-        for (const json::value& item : *array) items.emplace_back(&item);
-        return items;
-    }
-    std::vector<std::pair<std::string, View>> members() const {
-        std::vector<std::pair<std::string, View>> members;
-        const json::object* object = value_ == nullptr ? nullptr : value_->if_object();
-        if (object == nullptr) return members;
-        for (const auto& member : *object) {
-            members.emplace_back(printable({member.key().data(), member.key().size()}),
-                                 View(&member.value()));
-        }
-        return members;
-    }
-
-  private:
-    const json::value* value_;
-};
 
 /// "3 h 12 min", or "" where a time is missing.
 std::string since(const View& status, const View& time) {
@@ -269,6 +223,22 @@ void print_anti_spoof(Output& out, const View& status) {
     print_more(out, std::min(unproved.size(), kListedMax), total);
 }
 
+/// What pods that nobody knows yet may; nothing is said where they may everything.
+void print_unknown_pods(Output& out, const View& status) {
+    const View unknown = status["unknown_pods"];
+    if (unknown["mode"].text() != "hold") return;
+    std::vector<std::string> ranges;
+    for (const View& range : unknown["pod_cidrs"].items()) ranges.push_back(range.text());
+    if (!ranges.empty()) {
+        return line(out, "unknown",
+                    "pods are held in " + joined(ranges) + " (" + unknown["known_by"].text() + ")");
+    }
+    line(out, "unknown", "pods are NOT HELD YET: which addresses are pods' is not known",
+         Tone::bad);
+    if (unknown["error"].is_null()) return;
+    line(out, "", unknown["error"].text() + " (" + unknown["remedy"].text() + ")", Tone::bad);
+}
+
 /// What was set, by what; options that kept their defaults are not listed.
 void print_settings(Output& out, const View& status) {
     std::string title = "settings";
@@ -377,6 +347,7 @@ void print_status(Output& out, const json::value& value) {
     print_settings(out, status);
     print_sources(out, status);
     print_pods(out, status);
+    print_unknown_pods(out, status);
     print_anti_spoof(out, status);
     line(out, "kernel",
          count_of(status["table"]["chains"].count(), "chain") + ", " +

@@ -49,6 +49,11 @@ Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& mon
       api_(io_, *this, metrics_),
       attached_(*this, options_.rules.node),
       cni_(attached_, reconciler_, *this),
+      unknown_(io_, std::move(options_.unknown_pods), desired_, log,
+               [this] {
+                   begin_when_known();
+                   api_.changed();
+               }),
       canary_(
           io_, options_.canary, [this] { return some_addresses(desired_, Canary::kPodsMax); },
           [this](const CanaryRecord& answer) { proven(answer); }),
@@ -101,6 +106,7 @@ void Agent::run() {
     tell_service();
     cni_.recall(AttachmentStore::beside(options_.socket_path), log_);
     source_->start();
+    unknown_.start();
     io_.run();
     log_.tell_suppressed(true);
     log_.info("stopped; the rules stay in the kernel");
@@ -112,6 +118,7 @@ void Agent::watch_signals() {
         log_.info("stopping", {{"signal", signal}});
         options_.service.tell("STOPPING=1\nSTATUS=the rules stay in the kernel");
         source_->stop();
+        unknown_.stop();
         if (guard_) guard_->stop();
         api_.stop();
         canary_.stop();
@@ -182,7 +189,12 @@ void Agent::listed(Kind kind) {
     listed_[index_of(kind)] = true;
     log_.info("listed", {{"kind", resource_name(kind)}});
     if (guard_ && listed_[index_of(Kind::pod)]) guard_->listed();
-    if (std::ranges::all_of(listed_, [](bool one) { return one; })) reconciler_.listed();
+    begin_when_known();
+}
+
+void Agent::begin_when_known() {
+    const bool all = std::ranges::all_of(listed_, [](bool one) { return one; });
+    if (all && unknown_.known()) reconciler_.listed();
     schedule();
 }
 
@@ -268,21 +280,6 @@ void Agent::note_sync() {
         canary_.start();
     }
     api_.changed();
-}
-
-void Agent::tell_service() const {
-    if (options_.service.present()) options_.service.tell_status(status().summary());
-}
-
-/// The event loop turns: that is what a watchdog cannot know otherwise.
-void Agent::feed_watchdog() {
-    const auto period = options_.service.watchdog();
-    if (!period) return;
-    options_.service.tell("WATCHDOG=1");
-    watchdog_.expires_after(*period / 2);
-    watchdog_.async_wait([this](const boost::system::error_code& cancelled) {
-        if (!cancelled) feed_watchdog();
-    });
 }
 
 void Agent::watch_kernel() {

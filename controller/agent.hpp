@@ -27,6 +27,7 @@
 #include "controller/source.hpp"
 #include "controller/spoof_guard.hpp"
 #include "controller/table_hold.hpp"
+#include "controller/unknown_pods.hpp"
 #include "nft/monitor.hpp"
 #include "nft/netlink_kernel.hpp"
 
@@ -43,6 +44,7 @@ struct AgentOptions {
     ServiceManager service{};              ///< Who started us.
     nft::Ownership ownership{};            ///< What the kernel port was opened with.
     Canary::Options canary{};
+    UnknownPods::Options unknown_pods{};
 };
 
 /// The DaemonSet's process: joins a source of objects, the desired ruleset, the reconciler and the
@@ -100,6 +102,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     void work();
     void watch_kernel();
     void read_notices();
+    void begin_when_known();
     void watch_signals();
     void note_sync();
     void proven(const CanaryRecord& answer);
@@ -123,6 +126,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     AttachedPods attached_;  ///< Between the source and us.
     CniApi cni_;
     std::unique_ptr<SpoofGuard> guard_;  ///< Null: anti-spoof is off.
+    UnknownPods unknown_;
     Canary canary_;
     std::unique_ptr<Source> source_;
     boost::asio::steady_timer timer_;

@@ -20,6 +20,21 @@ void Agent::proven(const CanaryRecord& answer) {
                  {{"reason", answer.reason}, {"remedy", "podfence doctor --self-test"}});
 }
 
+void Agent::tell_service() const {
+    if (options_.service.present()) options_.service.tell_status(status().summary());
+}
+
+/// The event loop turns: that is what a watchdog cannot know otherwise.
+void Agent::feed_watchdog() {
+    const auto period = options_.service.watchdog();
+    if (!period) return;
+    options_.service.tell("WATCHDOG=1");
+    watchdog_.expires_after(*period / 2);
+    watchdog_.async_wait([this](const boost::system::error_code& cancelled) {
+        if (!cancelled) feed_watchdog();
+    });
+}
+
 AgentState Agent::state() const {
     if (failure_) return AgentState::failing;
     if (!reconciler_.ever_synced()) return AgentState::waiting;
@@ -40,7 +55,7 @@ AgentStatus Agent::status() const {
                        .history = history_,
                        .canary = canary_.record(),
                        .settings = options_.settings,
-                       .rules = options_.rules};
+                       .rules = desired_.options()};
     if (source_) tell_source(source_->status(), status);
     for (const auto& [name, error] : refused_) {
         PolicyTrouble trouble{.policy = name, .refused_by_kernel = true};
@@ -57,6 +72,7 @@ AgentStatus Agent::status() const {
     const Cluster& cluster = desired_.cluster();
     status.pods = survey_pods(cluster, desired_.own_pods());
     if (guard_) status.anti_spoof = guard_->status();
+    status.unknown_pods = unknown_.status();
     status.pods_known = cluster.pods().size();
     status.namespaces_known = cluster.namespaces().size();
     status.policies_known = cluster.policies().size();

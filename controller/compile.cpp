@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "controller/hold_frame.hpp"
 #include "controller/local_pod.hpp"
 #include "controller/match_index.hpp"
 #include "controller/node_frame.hpp"
@@ -36,6 +37,7 @@ class NodeCompiler {
                     add_dispatch(direction, family);
             }
             counts.hairpins[index(family)] = add_hairpins(family);
+            counts.known[index(family)] = add_known(family);
         }
         write_frame(out_, options_, counts);
         return std::move(out_);
@@ -45,6 +47,7 @@ class NodeCompiler {
     void add_pod(const Pod& pod);
     std::size_t add_dispatch(Direction direction, nft::Family family);
     std::size_t add_hairpins(nft::Family family);
+    std::size_t add_known(nft::Family family);
 
     const Cluster& cluster_;
     const CompileOptions& options_;
@@ -96,6 +99,24 @@ std::size_t NodeCompiler::add_hairpins(nft::Family family) {
     out_.table.sets.emplace(
         hairpin_name(family, count),
         nft::Set{.spec = hairpin_spec(family, count), .elements = std::move(elements)});
+    return count;
+}
+
+/// Whoever of the cluster's pods holds an address of what is held.
+std::size_t NodeCompiler::add_known(nft::Family family) {
+    if (options_.held_ranges.empty()) return 0;
+    std::vector<nft::Element> elements;
+    for (const auto& [name, pod] : cluster_.pods()) {
+        for (const auto& address : held_addresses(cluster_, pod)) {
+            if (address.family() == family && is_in_any(options_.held_ranges, address)) {
+                elements.push_back(address_element(address));
+            }
+        }
+    }
+    std::sort(elements.begin(), elements.end());
+    const auto count = elements.size();
+    out_.table.sets.emplace(known_name(family, count), nft::Set{.spec = known_spec(family, count),
+                                                                .elements = std::move(elements)});
     return count;
 }
 

@@ -29,6 +29,9 @@ struct CompileOptions {
     /// The bit of a connection's mark by which it is cut after policies stopped allowing it (D4);
     /// none: established connections live on.
     std::optional<std::uint8_t> connmark_bit = kConnmarkBit;
+    /// Ranges of addresses of which all are pods': one that no known pod has is denied in both
+    /// directions (controller/hold_frame.hpp). None: it is open, as are pods that nothing isolates.
+    std::vector<Prefix> held_ranges{};
 
     /// The mark with only that bit; 0: none.
     std::uint32_t revoked_mark() const { return connmark_bit ? 1U << *connmark_bit : 0; }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "controller/hold_frame.hpp"
 #include "controller/local_pod.hpp"
 
 namespace podfence {
@@ -38,7 +39,9 @@ bool ConnectionJudge::allows(const nft::Connection& connection) const {
     for (const auto direction : kDirections) {
         if (to_host && direction == Direction::ingress) continue;
         const bool egress = direction == Direction::egress;
-        const Pod* pod = cluster.owner_of(egress ? flow.source : flow.destination);
+        const Address& own = egress ? flow.source : flow.destination;
+        const Pod* pod = cluster.owner_of(own);
+        if (pod == nullptr && is_in_any(desired_.options().held_ranges, own)) return false;
         if (pod == nullptr || !is_local(*pod, desired_.options().node)) continue;
         if (!allowed(cluster, flow, direction, options_)) return false;
     }

@@ -4,7 +4,9 @@
 #include <utility>
 #include <variant>
 
+#include "controller/hold_frame.hpp"
 #include "controller/selector.hpp"
+#include "nft/error.hpp"
 #include "nft/plan.hpp"
 
 namespace podfence {
@@ -83,6 +85,19 @@ void Desired::update_holders(const std::vector<Address>& addresses) {
         const Pod* holder = cluster_.owner_of(address);
         if (is_ours(holder)) touched_.insert(holder->name);
         classes_.pods().hold(address, holder);
+        if (is_in_any(options_.held_ranges, address)) dispatch_.know(address, holder != nullptr);
+    }
+}
+
+void Desired::hold(std::vector<Prefix> ranges) {
+    PODFENCE_CHECK(!told_ && options_.held_ranges.empty());
+    options_.held_ranges = std::move(ranges);
+    dispatch_.reframe();
+    for (const auto& [name, pod] : cluster_.pods()) {
+        for (const auto& address : pod.addresses) {
+            if (!is_in_any(options_.held_ranges, address)) continue;
+            dispatch_.know(address, cluster_.owner_of(address) != nullptr);
+        }
     }
 }
 

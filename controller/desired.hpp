@@ -44,6 +44,8 @@ class Desired final : public Wanted {
     PerDirection<std::set<Address>> addresses_behind(const std::string& object) const;
     /// Those of pods that are isolated in a direction.
     PerDirection<std::set<Address>> isolated_addresses() const;
+    /// What is held became known only now (CompileOptions::held_ranges), before anything was taken.
+    void hold(std::vector<Prefix> ranges);
     /// Whether it was refused, and still is.
     bool is_refused(const ObjectName& policy) const { return refused_.contains(policy); }
     const CompileOptions& options() const { return options_; }

@@ -55,6 +55,8 @@ namespace {
 
 using explain_detail::Question;
 
+constexpr std::uint8_t kIgmp = 2;
+
 /// N2.
 bool isolates(const NetworkPolicy& policy, const Pod& pod, Direction direction) {
     return policy.name.ns == pod.name.ns && policy.isolates(direction) &&
@@ -73,22 +75,48 @@ bool allows(const Question& question, const NetworkPolicy& policy, const PolicyR
                     }));
 }
 
+bool is_own_address(const Pod& pod, const Address& address) {
+    return std::find(pod.node_addresses.begin(), pod.node_addresses.end(), address) !=
+           pod.node_addresses.end();
+}
+
+/// Of the node that holds unknown pods.
+bool is_of_holder(const Question& question, const ExplainOptions& options, const Address& address) {
+    const auto& pods = question.cluster.pods();
+    return std::any_of(pods.begin(), pods.end(), [&](const auto& entry) {
+        return entry.second.node == options.held.node && is_own_address(entry.second, address);
+    });
+}
+
+/// Whether the judged end is an address of pods that no known pod has, and nothing exempts it.
+bool is_held(const Question& question, const ExplainOptions& options) {
+    const Address& own = question.ingress() ? question.flow.destination : question.flow.source;
+    const auto& ranges = options.held.ranges;
+    const auto contains = [&](const Prefix& range) { return range.contains(own); };
+    if (question.judged() != nullptr || std::none_of(ranges.begin(), ranges.end(), contains) ||
+        is_of_holder(question, options, own) || question.flow.protocol == kIgmp) {
+        return false;
+    }
+    // Between the node and what is on it, known or not: D1, D2.
+    const bool judged = options.pod_to_node_enforced && !question.ingress();
+    return judged || !is_of_holder(question, options, question.other_address());
+}
+
 /// Before any policy is asked: what no policy can forbid. Isolation is not looked at here.
 Exemption exemption_of(const Question& question, const ExplainOptions& options) {
     const Pod* pod = question.judged();
     if (pod == nullptr) return Exemption::not_a_pod;
     if (pod == question.other_pod()) return Exemption::hairpin;
-    constexpr std::uint8_t igmp = 2;
-    if (question.flow.protocol == igmp) return Exemption::link_protocol;
-    const bool other_is_own_node = std::find(pod->node_addresses.begin(), pod->node_addresses.end(),
-                                             question.other_address()) != pod->node_addresses.end();
-    if (other_is_own_node && (question.ingress() || !options.pod_to_node_enforced)) {
+    if (question.flow.protocol == kIgmp) return Exemption::link_protocol;
+    if (is_own_address(*pod, question.other_address()) &&
+        (question.ingress() || !options.pod_to_node_enforced)) {
         return Exemption::own_node;
     }
     return Exemption::none;
 }
 
 bool direction_allowed(const Question& question, const ExplainOptions& options) {
+    if (is_held(question, options)) return false;
     if (exemption_of(question, options) != Exemption::none) return true;
     bool isolated = false;
     for (const auto& [name, policy] : question.cluster.policies_of(question.judged()->name.ns)) {
@@ -103,6 +131,7 @@ bool direction_allowed(const Question& question, const ExplainOptions& options) 
 }
 
 DirectionOutcome explain_direction(const Question& question, const ExplainOptions& options) {
+    if (is_held(question, options)) return {.held = true};
     DirectionOutcome outcome{.exemption = exemption_of(question, options),
                              .pod = question.judged()};
     if (outcome.pod == nullptr) return outcome;

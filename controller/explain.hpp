@@ -70,13 +70,24 @@ std::string_view to_string(Exemption exemption);
 
 struct DirectionOutcome {
     Exemption exemption = Exemption::none;
+    /// This end is of a range of pods, and no known pod (ExplainOptions::held): nothing is allowed.
+    bool held = false;
     const Pod* pod = nullptr;  ///< The judged pod; nullptr: not_a_pod. Owned by the cluster.
     /// That isolate the pod in this direction, by name; also where the flow is exempt from them.
     std::vector<PolicyOutcome> policies{};
     bool isolated() const { return !policies.empty(); }
     /// The first policy that allows the flow; nullptr: none does.
     const PolicyOutcome* allowing_policy() const;
-    bool allowed() const { return exemption != Exemption::none || allowing_policy() != nullptr; }
+    bool allowed() const {
+        return !held && (exemption != Exemption::none || allowing_policy() != nullptr);
+    }
+};
+
+/// What the node that is asked does with addresses of pods that it does not know yet
+/// (CompileOptions::held_ranges).
+struct HeldAddresses {
+    std::vector<Prefix> ranges{};  ///< None: they are open.
+    std::string node{};            ///< Its own addresses are no pod's, whatever the ranges say.
 };
 
 struct Explanation {
@@ -90,6 +101,7 @@ struct Explanation {
 
 struct ExplainOptions {
     bool pod_to_node_enforced = false;  ///< D2
+    HeldAddresses held{};
     /// Policies of which this is true isolate as they say and allow nothing.
     std::function<bool(const ObjectName&)> refused{};
 };

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "controller/hold_frame.hpp"
 #include "controller/policy_class.hpp"
 
 namespace podfence {
@@ -56,6 +57,10 @@ void tell_items(Tracked<Address, Item>& tracked, const std::optional<Sized>& was
 }  // namespace
 
 LiveDispatch::LiveDispatch(const CompileOptions& options) : options_(options) {
+    reframe();
+}
+
+void LiveDispatch::reframe() {
     nft::Table frame;
     add_frame(options_, {}, frame);
     frame_ = nft::count(frame);
@@ -80,7 +85,16 @@ void LiveDispatch::erase(const Address& address) {
     hairpins_[index(address.family())].erase(address);
 }
 
-FrameCounts LiveDispatch::isolated() const {
+void LiveDispatch::know(const Address& address, bool known) {
+    auto& all = known_[index(address.family())];
+    if (known) {
+        all.put(address, address_element(address));
+    } else if (all.now().contains(address)) {
+        all.erase(address);
+    }
+}
+
+FrameCounts LiveDispatch::frame_counts() const {
     FrameCounts counts;
     for (const auto family : kFamilies) {
         for (const auto direction : kDirections) {
@@ -88,12 +102,13 @@ FrameCounts LiveDispatch::isolated() const {
                 entries_[index(direction)][index(family)].now().size();
         }
         counts.hairpins[index(family)] = hairpins_[index(family)].now().size();
+        counts.known[index(family)] = known_[index(family)].now().size();
     }
     return counts;
 }
 
 void LiveDispatch::write(nft::Table& table) const {
-    const auto counts = isolated();
+    const auto counts = frame_counts();
     add_frame(options_, counts, table);
     for (const auto family : kFamilies) {
         for (const auto direction : kDirections) {
@@ -104,12 +119,16 @@ void LiveDispatch::write(nft::Table& table) const {
         const auto& elements = hairpins_[index(family)].now();
         table.sets.emplace(hairpin_name(family, elements.size()),
                            whole<nft::Set>(hairpin_spec(family, elements.size()), elements));
+        if (options_.held_ranges.empty()) continue;
+        const auto& known = known_[index(family)].now();
+        table.sets.emplace(known_name(family, known.size()),
+                           whole<nft::Set>(known_spec(family, known.size()), known));
     }
 }
 
 void LiveDispatch::write_closed(nft::Table& table) const {
     write(table);
-    const auto counts = isolated();
+    const auto counts = frame_counts();
     for (const auto direction : kDirections) {
         for (const auto family : kFamilies) {
             const auto entries = counts.dispatched[index(direction)][index(family)];
@@ -129,12 +148,14 @@ nft::TableCounts LiveDispatch::counts() const {
                 {.sets = 1, .elements = entries_[index(direction)][index(family)].now().size()};
         }
         counts += {.sets = 1, .elements = hairpins_[index(family)].now().size()};
+        if (options_.held_ranges.empty()) continue;
+        counts += {.sets = 1, .elements = known_[index(family)].now().size()};
     }
     return counts;
 }
 
 void LiveDispatch::tell(Difference& difference) {
-    const auto counts = isolated();
+    const auto counts = frame_counts();
     const auto sized = [&](const FrameCounts& of, Direction direction, nft::Family family) {
         const auto count = of.dispatched[index(direction)][index(family)];
         return Sized{dispatch_name(direction, family, count), dispatch_spec(family, count)};
@@ -142,6 +163,10 @@ void LiveDispatch::tell(Difference& difference) {
     const auto sized_hairpins = [&](const FrameCounts& of, nft::Family family) {
         const auto count = of.hairpins[index(family)];
         return Sized{hairpin_name(family, count), hairpin_spec(family, count)};
+    };
+    const auto sized_known = [&](const FrameCounts& of, nft::Family family) {
+        const auto count = of.known[index(family)];
+        return Sized{known_name(family, count), known_spec(family, count)};
     };
     for (const auto family : kFamilies) {
         for (const auto direction : kDirections) {
@@ -155,6 +180,11 @@ void LiveDispatch::tell(Difference& difference) {
         if (told_) was = sized_hairpins(*told_, family);
         tell_items(hairpins_[index(family)], was, sized_hairpins(counts, family),
                    difference.before.sets, difference.now.sets);
+        if (options_.held_ranges.empty()) continue;
+        was.reset();
+        if (told_) was = sized_known(*told_, family);
+        tell_items(known_[index(family)], was, sized_known(counts, family), difference.before.sets,
+                   difference.now.sets);
     }
     if (told_ == counts) return;
     // Names may have changed with the counts, and rules with the names.

@@ -20,6 +20,10 @@ class LiveDispatch {
     void put(const Address& address, const ObjectName& pod,
              const PerDirection<std::string>& chains);
     void erase(const Address& address);
+    /// Whether a pod holds the address, which is one of CompileOptions::held_ranges.
+    void know(const Address& address, bool known);
+    /// The options have become others; before anything is told.
+    void reframe();
 
     void write(nft::Table& table) const;
     /// The same without classes: every isolated pod goes straight to the end that denies.
@@ -28,12 +32,13 @@ class LiveDispatch {
     void tell(Difference& difference);
 
   private:
-    FrameCounts isolated() const;
+    FrameCounts frame_counts() const;
 
     const CompileOptions& options_;
     nft::TableCounts frame_;  ///< Of the frame alone, however many pods are isolated.
     PerDirection<PerFamily<Tracked<Address, nft::MapEntry>>> entries_;
     PerFamily<Tracked<Address, nft::Element>> hairpins_;
+    PerFamily<Tracked<Address, nft::Element>> known_;
     std::optional<FrameCounts> told_;  ///< None: never.
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "controller/hold_frame.hpp"
 #include "controller/policy_class.hpp"
 #include "controller/sets.hpp"
 
@@ -98,6 +99,7 @@ void add_base_chain(Compiled& out, const CompileOptions& options, const Base& ba
             chain.rules.push_back({.statements = {nft::LookupVerdict{
                                        {field}, dispatch_name(direction, family, entries)}}});
         }
+        add_hold_rules(chain, options, direction);
     }
     out.origins.insert_or_assign(base.name, ChainOrigin{.what = "hook"});
     out.table.chains.insert_or_assign(base.name, std::move(chain));
@@ -224,6 +226,7 @@ void write_frame(Compiled& out, const CompileOptions& options, const FrameCounts
                        counts);
     }
     if (options.connmark_bit) add_revoked_chain(out, options);
+    write_hold(out, options, counts.known);
     for (const auto direction : kDirections) add_deny_chain(out, options, direction, counts);
 }
 

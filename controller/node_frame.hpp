@@ -29,6 +29,7 @@ inline constexpr std::string_view kRevokedChain = "revoked";
 struct FrameCounts {
     PerDirection<PerFamily<std::size_t>> dispatched{};
     PerFamily<std::size_t> hairpins{};
+    PerFamily<std::size_t> known{};  ///< Where unknown ones are held; controller/hold_frame.hpp.
     friend bool operator==(const FrameCounts&, const FrameCounts&) = default;
 };
 
@@ -46,7 +47,8 @@ nft::SetSpec hairpin_spec(nft::Family family, std::size_t elements);
 nft::Element hairpin_element(const Address& address);
 
 /// Writes the chains, which look up in dispatch maps and hairpin sets of these sizes, and the sets
-/// of what is never judged; not the maps and the hairpin sets.
+/// of what is never judged, and of what is held; not the maps, the hairpin sets and those of known
+/// pods.
 void write_frame(Compiled& out, const CompileOptions& options, const FrameCounts& counts);
 
 }  // namespace podfence

@@ -41,9 +41,17 @@ std::string waiting_summary(const AgentStatus& status) {
             reasons.push_back(source.error);
         }
     }
+    const bool range_missing = missing.empty() && !status.unknown_pods.known;
+    if (range_missing && !status.unknown_pods.error.empty()) {
+        reasons.push_back(status.unknown_pods.error);
+        if (!status.unknown_pods.remedy.empty()) reasons.push_back(status.unknown_pods.remedy);
+    }
     std::string text = "waiting for ";
-    text += missing.empty() ? "the first commit" : "the list of " + joined(missing);
-    if (!status.origin.empty() && !missing.empty()) text += " from " + status.origin;
+    text += range_missing     ? "the range of this node's pods"
+            : missing.empty() ? "the first commit"
+                              : "the list of " + joined(missing);
+    if (!status.origin.empty() && (!missing.empty() || range_missing))
+        text += " from " + status.origin;
     for (const std::string& reason : reasons) text += ": " + reason;
     return text;
 }

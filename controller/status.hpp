@@ -134,6 +134,16 @@ struct AntiSpoofStatus {
     std::string error{};             ///< Why it is not in sync; empty: nothing is wrong.
 };
 
+/// What becomes of addresses of pods that no known pod has (controller/unknown_pods.hpp).
+struct UnknownPodsStatus {
+    bool hold = false;
+    bool known = true;             ///< Which addresses; until then nothing is written.
+    std::string known_by{};        ///< "--pod-cidr", "spec.podCIDRs"
+    std::vector<Prefix> ranges{};  ///< What is held.
+    std::string error{};           ///< Why it is not known; empty: it is, or was not asked yet.
+    std::string remedy{};
+};
+
 /// Whether packets prove that what is in the kernel is also met by them (controller/canary.hpp).
 enum class CanaryState : std::uint8_t {
     off,         ///< It was not asked for.
@@ -205,6 +215,7 @@ struct AgentStatus {
         input{};  ///< What is wrong with the input as such: a file that cannot be read.
     PodSurvey pods{};
     std::optional<AntiSpoofStatus> anti_spoof{};  ///< nullopt: it is off.
+    UnknownPodsStatus unknown_pods{};
     std::size_t pods_known = 0, namespaces_known = 0, policies_known = 0;
     CanaryRecord canary{};
     nft::TableCounts table{};  ///< Of the last ruleset that was wanted; nothing before the first.

@@ -156,6 +156,17 @@ json::value canary_json(const CanaryRecord& canary) {
             {"period_s", canary.period.count()}};
 }
 
+json::object unknown_pods_json(const UnknownPodsStatus& status) {
+    json::array ranges;
+    for (const Prefix& range : status.ranges) ranges.emplace_back(to_string(range));
+    return {
+        {"mode", status.hold ? "hold" : "allow"},
+        {"pod_cidrs", std::move(ranges)},
+        {"known_by", status.known_by.empty() ? json::value() : json::value(status.known_by)},
+        {"error", status.error.empty() ? json::value() : json::value(text_of(status.error))},
+        {"remedy", status.remedy.empty() ? json::value() : json::value(text_of(status.remedy))}};
+}
+
 json::object rules_json(const CompileOptions& rules) {
     json::value group;
     if (rules.log_group) group = *rules.log_group;
@@ -200,6 +211,7 @@ json::object to_json(const AgentStatus& status) {
     put_list(pods, "unenforced", status.pods.unenforced, pod_json);
     object["pods"] = std::move(pods);
     object["anti_spoof"] = anti_spoof_json(status.anti_spoof);
+    object["unknown_pods"] = unknown_pods_json(status.unknown_pods);
     object["objects"] = {{"pods", status.pods_known},
                          {"namespaces", status.namespaces_known},
                          {"networkpolicies", status.policies_known}};

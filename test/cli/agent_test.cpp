@@ -72,11 +72,13 @@ TEST_CASE("the agent's own choices count, unless others are given", "[cli]") {
     status.rules.log_group = 7;
     status.rules.pod_to_node_enforced = true;
     status.rules.connmark_bit = 5;
+    status.unknown_pods = {.hold = true, .ranges = {*Prefix::parse("10.1.0.0/24")}};
     const test::ServedAgent agent(status, shop());
     const auto as_agent = ask(agent, {"dump", "-o", "nft"});
     CHECK(as_agent.out ==
           run_podfence({"dump", "-o", "nft", "-f", "-", "--node", "node-b", "--counters",
-                        "--log-group", "7", "--pod-to-node", "enforce", "--connmark-bit", "5"},
+                        "--log-group", "7", "--pod-to-node", "enforce", "--connmark-bit", "5",
+                        "--unknown-pods", "hold", "--pod-cidr", "10.1.0.0/24"},
                        test::kShop)
               .out);
     const auto other =
@@ -84,6 +86,9 @@ TEST_CASE("the agent's own choices count, unless others are given", "[cli]") {
     CHECK(other.out != as_agent.out);
     CHECK(contains(other.out, "10.1.0.4"));
     CHECK(contains(other.out, "ct mark & 0x00000020 == 0x00000020 goto revoked"));
+    CHECK(contains(other.out, "unknown-egress"));
+    const auto open = ask(agent, {"dump", "-o", "nft", "--unknown-pods", "allow"});
+    CHECK_FALSE(contains(open.out, "unknown-egress"));
     const auto kept = ask(agent, {"dump", "-o", "nft", "--established", "keep"});
     CHECK_FALSE(contains(kept.out, "revoked"));
     status.rules.connmark_bit.reset();

@@ -63,7 +63,7 @@ TEST_CASE("every overlay of manifests/ is accepted by the API server, without a 
         kubectl(control, {"wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"})
             .status == 0);
     for (const char* folder :
-         {"", "/overlays/pod-to-node", "/overlays/canary", "/overlays/monitoring",
+         {"", "/overlays/pod-to-node", "/overlays/hold", "/overlays/canary", "/overlays/monitoring",
           "/overlays/uninstall", "/overlays/cni-plugin", "/overlays/cni-plugin-uninstall"}) {
         INFO("manifests" << folder);
         const Finished done = kubectl(

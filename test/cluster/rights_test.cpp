@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 
+#include "nft/netlink_kernel.hpp"
 #include "test/cluster/scene.hpp"
 #include "test/support/builders.hpp"
 #include "test/support/skip.hpp"
@@ -76,6 +77,56 @@ TEST_CASE("without one verb the agent keeps the rules, is not ready, and says wh
         scene.api.apply(kRole, Scene::manifest("base/cluster-role.yaml"));
         agent.await_ready(std::chrono::seconds(90));
     }
+}
+
+TEST_CASE("to hold unknown pods the agent must read its node, or it is not ready and says so") {
+    if (const auto missing = scene_missing()) PODFENCE_SKIP(*missing);
+    Scene scene(two_nodes(Wiring::bridge, Wiring::ptp, 2));
+    scene.put(NetworkPolicy(test::policy("a/shut").ingress()));
+    scene.settle();
+    Agent& agent = scene.agents.front();
+    const std::string node = scene.rig.lab.node(0).name;
+    const auto refuses = [&](const std::string& why) {
+        const std::size_t said = read(agent.log()).size();
+        agent.start();
+        constexpr std::chrono::seconds kWhile{4};
+        REQUIRE_FALSE(agent.process().wait(kWhile).has_value());
+        CHECK_FALSE(agent.ready());
+        const std::string log = read(agent.log()).substr(said);
+        INFO(log);
+        CHECK(lines_with(log, why) == 1);
+        CHECK(lines_with(log, "--pod-cidr") + lines_with(log, "--node") >= 1);
+        // What was enforced goes on.
+        CHECK(scene.look().what == "");
+        agent.stop();
+    };
+    agent.stop();
+    agent.use_options({"--unknown-pods=hold"});
+    refuses("may not get node " + node);
+    auto role = scene.api.get(kRole);
+    role.at("metadata").as_object().erase("managedFields");
+    role.at("rules").as_array().push_back(
+        {{"apiGroups", {""}}, {"resources", {"nodes"}}, {"verbs", {"get"}}});
+    scene.api.apply(kRole, boost::json::serialize(role));
+    refuses("there is no node " + node);
+    const auto tell_node = [&](const boost::json::object& spec) {
+        scene.api.apply("/api/v1/nodes/" + node,
+                        boost::json::serialize(boost::json::object{{"apiVersion", "v1"},
+                                                                   {"kind", "Node"},
+                                                                   {"metadata", {{"name", node}}},
+                                                                   {"spec", spec}}));
+    };
+    tell_node({});
+    refuses("has no spec.podCIDRs");
+    agent.start();
+    tell_node({{"podCIDR", "10.244.1.0/24"}, {"podCIDRs", {"10.244.1.0/24"}}});
+    agent.await_ready(std::chrono::seconds(90));
+    CHECK(scene.look().what == "");
+    const Stay stay = scene.rig.lab.node(0).ns.enter();
+    const auto table = nft::NetlinkKernel::open().value()->dump({}).value().table;
+    REQUIRE(table.has_value());
+    CHECK(table->sets.contains("held-v4"));
+    CHECK(table->chains.contains("unknown-egress"));
 }
 
 }  // namespace podfence::lab

@@ -20,6 +20,11 @@ using namespace podfence::test;
 namespace {
 
 const CompileOptions kNode{.node = "n1"};
+/// And every address that no known pod has is held.
+const CompileOptions kHolding{
+    .node = "n1",
+    .held_ranges = {*Prefix::parse("0.0.0.0/1"), *Prefix::parse("10.0.0.0/8"),
+                    *Prefix::parse("fd00::/8")}};
 
 struct Plan {
     GeneratorOptions options{};
@@ -68,7 +73,7 @@ Event narrowed(Event event) {
 std::optional<std::string> run(std::uint64_t seed, const Plan& plan, Seen& seen) {
     Generator generator(seed, plan.options);
     Random& random = generator.random();
-    DesiredWatch watch(kNode);
+    DesiredWatch watch(seed % 2 == 0 ? kNode : kHolding);
     auto first = events_of(generator.cluster());
     shuffle(first, random);
     const unsigned patience = random.percent(50) ? 100 : 30;

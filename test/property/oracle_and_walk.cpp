@@ -37,4 +37,5 @@ TEST_CASE("Random clusters: the oracle and the compiled ruleset agree", "[proper
     CHECK(tally.judged * 4 > tally.flows);
     CHECK(tally.judged_and_allowed * 8 > tally.judged);
     CHECK((tally.judged - tally.judged_and_allowed) * 8 > tally.judged);
+    CHECK(tally.held * 50 > tally.flows);
 }

@@ -20,8 +20,18 @@ std::string describe(const Cluster& cluster, const Flow& flow, const ExplainOpti
     return "the oracle and the compiled ruleset disagree on " + to_string(flow) +
            (way == &RulesetJudge::allowed ? "" : " by relays") +
            "\noracle: " + (allowed(small, flow, options) ? "allow" : "deny") +
-           (options.pod_to_node_enforced ? " (pod to node enforced)" : "") + "\n" +
+           (options.pod_to_node_enforced ? " (pod to node enforced)" : "") +
+           (options.held.ranges.empty() ? "" : " (unknown pods held)") + "\n" +
            RulesetJudge(small, options).trace(flow) + to_manifest(small);
+}
+
+/// Ranges in which pods, nodes and what is outside have addresses, or some of them.
+HeldAddresses some_held(Generator& generator) {
+    HeldAddresses held{.node = "n1"};
+    for (const char* range : {"10.0.0.0/8", "10.0.1.0/24", "fd00::/8", "8.0.0.0/8", "0.0.0.0/1"}) {
+        if (generator.random().percent(40)) held.ranges.push_back(*Prefix::parse(range));
+    }
+    return held;
 }
 
 void count(const Explanation& why, Tally& tally) {
@@ -29,6 +39,7 @@ void count(const Explanation& why, Tally& tally) {
         return direction.isolated() && direction.exemption == Exemption::none;
     };
     const bool judged = by_policy(why.egress) || by_policy(why.ingress);
+    tally.held += why.egress.held || why.ingress.held ? 1 : 0;
     ++tally.flows;
     tally.allowed += why.allowed() ? 1 : 0;
     tally.judged += judged ? 1 : 0;
@@ -40,7 +51,8 @@ void count(const Explanation& why, Tally& tally) {
 std::optional<std::string> find_disagreement(std::uint64_t seed, Tally& tally) {
     Generator generator(seed);
     const Cluster cluster = generator.cluster();
-    const ExplainOptions options{.pod_to_node_enforced = generator.random().percent(30)};
+    ExplainOptions options{.pod_to_node_enforced = generator.random().percent(30)};
+    if (generator.random().percent(30)) options.held = some_held(generator);
     const RulesetJudge judge(cluster, options);
     const FlowGenerator flows(cluster, generator.options());
     for (std::size_t i = 0; i < kFlowsPerCluster; ++i) {

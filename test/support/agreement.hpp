@@ -15,6 +15,7 @@ struct Tally {
     std::size_t allowed = 0;
     std::size_t judged = 0;  ///< By policies: neither open nor exempted.
     std::size_t judged_and_allowed = 0;
+    std::size_t held = 0;  ///< Because no known pod has the address.
 };
 
 inline constexpr std::size_t kFlowsPerCluster = 80;

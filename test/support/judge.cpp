@@ -19,10 +19,14 @@ RulesetJudge::RulesetJudge(const Cluster& cluster, const ExplainOptions& options
         if (pod.node.empty()) continue;
         node_addresses_[pod.node].insert(pod.node_addresses.begin(), pod.node_addresses.end());
     }
+    if (!options.held.ranges.empty()) node_addresses_[options.held.node];
     for (const auto& [node, addresses] : node_addresses_) {
         compiled_.emplace(
-            node, compile_all(cluster, {.node = node,
-                                        .pod_to_node_enforced = options.pod_to_node_enforced}));
+            node, compile_all(cluster,
+                              {.node = node,
+                               .pod_to_node_enforced = options.pod_to_node_enforced,
+                               .held_ranges = node == options.held.node ? options.held.ranges
+                                                                        : std::vector<Prefix>()}));
     }
 }
 

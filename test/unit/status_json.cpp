@@ -6,6 +6,7 @@
 
 #include "controller/status.hpp"
 #include "test/support/builders.hpp"
+#include "test/support/fake_agent.hpp"
 
 using namespace podfence;
 using namespace podfence::test;
@@ -126,6 +127,8 @@ TEST_CASE("the JSON of the status is stable", "[status]") {
                          .problems = {.list = {{.field = "spec.ingress", .message = "\xff"}}}},
                         kPoliciesInTroubleMax);
     status.rules.log_group = 5;
+    status.unknown_pods = {
+        .hold = true, .known_by = "--pod-cidr", .ranges = {*Prefix::parse("10.1.0.0/24")}};
     status.table_shared_because = "of a test";
     status.settings = {{.option = "log-level", .value = "debug", .origin = "PODFENCE_LOG_LEVEL"}};
     const boost::json::value json = to_json(status);
@@ -154,6 +157,7 @@ TEST_CASE("the JSON of the status is stable", "[status]") {
                                "objects",
                                "table",
                                "rules",
+                               "unknown_pods",
                                "settings",
                                "rss_bytes"}) {
         CAPTURE(member);
@@ -174,12 +178,31 @@ TEST_CASE("the JSON of the status is stable", "[status]") {
     CHECK(json.at("rules").at("pod_to_node") == "allow");
     CHECK(json.at("rules").at("established") == "cut");
     CHECK(json.at("rules").at("connmark_bit") == 28);
+    CHECK(json.at("unknown_pods").at("mode") == "hold");
+    CHECK(json.at("unknown_pods").at("pod_cidrs").at(0) == "10.1.0.0/24");
+    CHECK(json.at("unknown_pods").at("known_by") == "--pod-cidr");
+    CHECK(json.at("unknown_pods").at("error").is_null());
     CHECK(json.at("settings").at(0).at("option") == "log-level");
     CHECK(json.at("settings").at(0).at("value") == "debug");
     CHECK(json.at("settings").at(0).at("origin") == "PODFENCE_LOG_LEVEL");
     // What others wrote is made valid UTF-8, or nobody could read any of it.
     CHECK(json.at("policies_in_trouble").at(0).at("problems").at(0).at("message") ==
           "\xef\xbf\xbd");
+}
+
+TEST_CASE("an agent that cannot find out what to hold says so", "[status]") {
+    AgentStatus status = example_status(AgentState::waiting);
+    for (auto& source : status.sources) source.listed = true;
+    status.unknown_pods = {.hold = true,
+                           .known = false,
+                           .known_by = "spec.podCIDRs",
+                           .error = "may not get node w1",
+                           .remedy = "give --pod-cidr"};
+    CHECK(status.summary() ==
+          "waiting for the range of this node's pods from https://10.96.0.1:443 (in-cluster): may "
+          "not get node w1: give --pod-cidr");
+    status.unknown_pods.known = true;
+    CHECK(status.summary() == "waiting for the first commit");
 }
 
 TEST_CASE("the process knows its memory and its network namespace", "[status]") {
