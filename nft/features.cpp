@@ -178,23 +178,6 @@ ExprPtr expr(const char* name, std::initializer_list<std::pair<std::uint16_t, st
     return made;
 }
 
-/// meta l4proto tcp reject with tcp reset
-void put_reject(Probe& probe) {
-    probe.ops({forward_chain()});
-    ExprPtr reset = expr("reject", {{NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_TCP_RST}});
-    nftnl_expr_set_u8(reset.get(), NFTNL_EXPR_REJECT_CODE, 0);
-    ExprPtr is_tcp =
-        expr("cmp", {{NFTNL_EXPR_CMP_SREG, NFT_REG_1}, {NFTNL_EXPR_CMP_OP, NFT_CMP_EQ}});
-    constexpr std::uint8_t kTcp = IPPROTO_TCP;
-    nftnl_expr_set(is_tcp.get(), NFTNL_EXPR_CMP_DATA, &kTcp, sizeof kTcp);
-    std::vector<ExprPtr> exprs;
-    exprs.push_back(
-        expr("meta", {{NFTNL_EXPR_META_KEY, NFT_META_L4PROTO}, {NFTNL_EXPR_META_DREG, NFT_REG_1}}));
-    exprs.push_back(std::move(is_tcp));
-    exprs.push_back(std::move(reset));
-    probe.rule("forward", std::move(exprs));
-}
-
 /// ct mark, read into a register
 void put_ct_mark(Probe& probe) {
     probe.ops({forward_chain()});
@@ -237,7 +220,8 @@ void put(Probe& probe, Feature feature) {
         case Feature::log:
             return probe.ops({forward_chain(), rule_of({Log{.group = 1, .prefix = "x"}})});
         case Feature::reject:
-            return put_reject(probe);
+            return probe.ops(
+                {forward_chain(), rule_of({RejectTcpReset{}}), rule_of({RejectProhibited{}})});
         case Feature::ct_mark:
             return put_ct_mark(probe);
         case Feature::netdev_ingress:

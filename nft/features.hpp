@@ -22,7 +22,7 @@ enum class Feature : std::uint8_t {
     counter,          ///< counter
     limit,            ///< limit rate 10/second
     log,              ///< log group 1
-    reject,           ///< reject with tcp reset
+    reject,           ///< reject with tcp reset, reject with icmpx admin-prohibited
     ct_mark,          ///< ct mark & 1 == 1
     netdev_ingress,   ///< A base chain on the ingress hook of one device.
     owned_table,      ///< flags owner (kernel 5.12)

@@ -197,7 +197,14 @@ struct Log {  ///< log prefix "x" group 5
 /// meta l4proto tcp reject with tcp reset: drops the packet and resets its sender. What is not TCP
 /// does not match. Not for netdev tables.
 struct RejectTcpReset {
+    /// tcp flags syn / fin,syn,rst,ack reject with tcp reset: only who opens a connection.
+    bool opening_only = false;
     friend bool operator==(const RejectTcpReset&, const RejectTcpReset&) = default;
+};
+/// reject with icmpx admin-prohibited: drops the packet and tells its sender that somebody forbids
+/// it, by ICMP or ICMPv6. The kernel limits how often it does. Not for netdev tables.
+struct RejectProhibited {
+    friend bool operator==(const RejectProhibited&, const RejectProhibited&) = default;
 };
 /// Something in the kernel's rule that we never write. Only decoding makes it; it is never equal to
 /// anything wanted, so the chain gets rewritten.
@@ -206,8 +213,9 @@ struct Opaque {
     friend bool operator==(const Opaque&, const Opaque&) = default;
 };
 
-using Statement = std::variant<MatchCtState, MatchCtMark, MatchSourceLocal, MatchSet, LookupVerdict,
-                               Counter, Limit, Log, Verdict, RejectTcpReset, Opaque>;
+using Statement =
+    std::variant<MatchCtState, MatchCtMark, MatchSourceLocal, MatchSet, LookupVerdict, Counter,
+                 Limit, Log, Verdict, RejectTcpReset, RejectProhibited, Opaque>;
 
 struct Rule {
     std::vector<Statement> statements;

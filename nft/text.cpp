@@ -151,8 +151,13 @@ struct StatementPrinter {
                std::to_string(log.group);
     }
     std::string operator()(const Verdict& verdict) const { return to_text(verdict); }
-    std::string operator()(const RejectTcpReset&) const {
-        return "meta l4proto tcp reject with tcp reset";
+    std::string operator()(const RejectTcpReset& reset) const {
+        return std::string(reset.opening_only ? "tcp flags syn / fin,syn,rst,ack"
+                                              : "meta l4proto tcp") +
+               " reject with tcp reset";
+    }
+    std::string operator()(const RejectProhibited&) const {
+        return "reject with icmpx admin-prohibited";
     }
     /// In brackets, so that nft refuses the rule instead of loading it without this condition.
     std::string operator()(const Opaque& opaque) const {

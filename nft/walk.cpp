@@ -230,9 +230,15 @@ class Walker {
         verdict = given;
         return true;
     }
-    bool apply(const RejectTcpReset& /*unused*/, std::optional<Verdict>& verdict) {
+    /// A packet that is new to conntrack counts as one that opens its connection.
+    bool apply(const RejectTcpReset& reset, std::optional<Verdict>& verdict) {
         constexpr std::uint8_t tcp = 6;
         if (packet_.protocol != tcp) return false;
+        if (reset.opening_only && packet_.ct_state != ct_new) return false;
+        verdict = Verdict{VerdictKind::drop};
+        return true;
+    }
+    bool apply(const RejectProhibited& /*unused*/, std::optional<Verdict>& verdict) {
         verdict = Verdict{VerdictKind::drop};
         return true;
     }

@@ -85,8 +85,7 @@ MaybeExpr decode_bitwise(Bytes data) {
     const auto flip = immediate_of(attrs.bytes(NFTA_BITWISE_XOR));
     const bool boolean = attrs.u32(NFTA_BITWISE_OP).value_or(NFT_BITWISE_BOOL) == NFT_BITWISE_BOOL;
     if (!boolean || !source || source != word_at(attrs, NFTA_BITWISE_DREG) || !mask || !flip ||
-        mask->size != sizeof(std::uint32_t) || attrs.u32(NFTA_BITWISE_LEN) != mask->size ||
-        *flip != Immediate{.size = mask->size}) {
+        attrs.u32(NFTA_BITWISE_LEN) != mask->size || *flip != Immediate{.size = mask->size}) {
         return std::nullopt;
     }
     return Mask{.word = *source, .mask = *mask};

@@ -21,6 +21,13 @@ constexpr std::uint16_t kArpHardwareEther = 1;
 constexpr std::uint8_t kProtocolTcp = 6;
 constexpr std::uint8_t kProtocolIcmpv6 = 58;
 
+// RFC 9293: the flags' place in the header, and some of them.
+constexpr LoadPayload kLoadTcpFlags{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0};
+constexpr std::uint8_t kTcpFin = 1;
+constexpr std::uint8_t kTcpSyn = 2;
+constexpr std::uint8_t kTcpRst = 4;
+constexpr std::uint8_t kTcpAck = 16;
+
 Immediate one_byte(std::uint8_t value) {
     return {.bytes = {value}, .size = 1};
 }
@@ -153,11 +160,21 @@ class Lowering {
     void operator()(const Limit& limit) { exprs_.emplace_back(limit); }  // limit rate 10/second
     void operator()(const Log& log) { exprs_.emplace_back(log); }        // log prefix "x" group 5
     void operator()(const Verdict& verdict) { exprs_.emplace_back(verdict); }  // jump name
-    void operator()(const RejectTcpReset&) {
+    void operator()(const RejectTcpReset& reset) {
         // meta l4proto tcp reject with tcp reset
         exprs_.emplace_back(LoadMeta{NFT_META_L4PROTO, 0});
         exprs_.emplace_back(Compare{NFT_CMP_EQ, 0, one_byte(kProtocolTcp)});
+        if (reset.opening_only) {
+            // tcp flags syn / fin,syn,rst,ack
+            exprs_.emplace_back(kLoadTcpFlags);
+            exprs_.emplace_back(Mask{0, one_byte(kTcpFin | kTcpSyn | kTcpRst | kTcpAck)});
+            exprs_.emplace_back(Compare{NFT_CMP_EQ, 0, one_byte(kTcpSyn)});
+        }
         exprs_.emplace_back(Reject{NFT_REJECT_TCP_RST, 0});
+    }
+    void operator()(const RejectProhibited&) {
+        // reject with icmpx admin-prohibited
+        exprs_.emplace_back(Reject{NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED});
     }
     void operator()(const Opaque& opaque) { exprs_.emplace_back(Unknown{opaque.what}); }
 
@@ -224,13 +241,19 @@ class Lowering {
 class Raising {
   public:
     void operator()(const LoadMeta& meta) { load_field(meta); }
-    void operator()(const LoadPayload& payload) { load_field(payload); }
+    void operator()(const LoadPayload& payload) {
+        if (payload == kLoadTcpFlags) {
+            opening_ = true;
+            ct_.reset();
+        }
+        load_field(payload);
+    }
     void operator()(const LoadCt& load) { ct_ = load.key; }
     void operator()(const LoadFib& /*load*/) { statements_.emplace_back(MatchSourceLocal{}); }
     void operator()(const Mask& mask) {
         if (ct_ == NFT_CT_MARK) {
             statements_.emplace_back(MatchCtMark{.mask = u32_of(mask.mask)});
-        } else {
+        } else if (ct_) {
             statements_.emplace_back(MatchCtState{u32_of(mask.mask)});
         }
     }
@@ -242,7 +265,13 @@ class Raising {
         }
         ct_.reset();
     }
-    void operator()(const Reject& /*reject*/) { statements_.emplace_back(RejectTcpReset{}); }
+    void operator()(const Reject& reject) {
+        if (reject.type == NFT_REJECT_TCP_RST) {
+            statements_.emplace_back(RejectTcpReset{.opening_only = opening_});
+        } else {
+            statements_.emplace_back(RejectProhibited{});
+        }
+    }
     void operator()(const Lookup& lookup) {
         if (lookup.verdict) {
             statements_.emplace_back(LookupVerdict{.key = std::move(key_), .map = lookup.set});
@@ -274,6 +303,7 @@ class Raising {
     std::vector<Statement> statements_;
     std::vector<Field> key_;
     std::optional<std::uint32_t> ct_;  ///< What was loaded of the connection.
+    bool opening_ = false;             ///< The flags of TCP were.
 };
 
 struct NameOf {

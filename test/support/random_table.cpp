@@ -254,7 +254,11 @@ class TableMaker {
         const bool may_reject = table_.id.family == TableFamily::inet &&
                                 hook_ != Hook::postrouting && flavour_ == Flavour::any && !ported_;
         if (may_reject && random_.percent(15)) {
-            rule.statements.emplace_back(RejectTcpReset{});
+            if (random_.percent(50)) {
+                rule.statements.emplace_back(RejectTcpReset{.opening_only = random_.percent(50)});
+            } else {
+                rule.statements.emplace_back(RejectProhibited{});
+            }
         } else if (targets == 0 || !add_lookup(rule)) {
             rule.statements.emplace_back(random_verdict(targets));
         }

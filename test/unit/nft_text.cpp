@@ -70,6 +70,9 @@ TEST_CASE("statements print in nft syntax") {
           "ct mark & 0x00010000 == 0x00010000");
     CHECK(to_text(Statement{MatchSourceLocal{}}) == "fib saddr type local");
     CHECK(to_text(Statement{RejectTcpReset{}}) == "meta l4proto tcp reject with tcp reset");
+    CHECK(to_text(Statement{RejectTcpReset{.opening_only = true}}) ==
+          "tcp flags syn / fin,syn,rst,ack reject with tcp reset");
+    CHECK(to_text(Statement{RejectProhibited{}}) == "reject with icmpx admin-prohibited");
     CHECK(to_text(Statement{MatchSet{.key = {Field::ip_saddr, Field::ip_daddr}, .set = "self"}}) ==
           "ip saddr . ip daddr @self");
     CHECK(to_text(Statement{LookupVerdict{.key = {Field::l4proto, Field::th_dport}, .map = "m"}}) ==

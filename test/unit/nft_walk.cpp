@@ -164,6 +164,18 @@ TEST_CASE("walk: what the node itself says") {
     CHECK_FALSE(passes(table, packet));
 }
 
+TEST_CASE("walk: whoever is told that he may not, does not pass") {
+    auto packet = tcp("10.0.0.1", "10.0.0.2", 80);
+    CHECK_FALSE(passes(with_rules({{.statements = {RejectProhibited{}}}}), packet));
+    const auto opening = with_rules({{.statements = {RejectTcpReset{.opening_only = true}}}});
+    CHECK_FALSE(passes(opening, packet));
+    packet.ct_state = ct_invalid;
+    CHECK(passes(opening, packet));
+    packet.ct_state = ct_new;
+    packet.protocol = 17;
+    CHECK(passes(opening, packet));
+}
+
 TEST_CASE("walk: marked connections, and a reset that only TCP gets") {
     constexpr std::uint32_t bit = 0x10000;
     const auto table =
