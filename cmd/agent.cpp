@@ -20,6 +20,8 @@ namespace podfence::cmd {
 namespace {
 
 constexpr const char* kMetricsAddress = ":9469";
+/// Nothing of the kernel's own stands on that hook.
+constexpr std::int32_t kHookPriorityIngressMin = -10'000;
 
 struct AgentCommand {
     std::vector<std::string> paths{};
@@ -27,6 +29,7 @@ struct AgentCommand {
     RulesetOptions rules{};
     std::string anti_spoof = "enforce";
     std::vector<std::string> extra_addresses{};
+    std::int32_t ingress_priority = kHookPriority;
     std::string socket{};
     std::string metrics_address = kMetricsAddress;
     std::string table_owner = "auto";
@@ -85,8 +88,10 @@ Exit refuse_to_listen(Terminal& terminal, const ListenError& error) {
     return Exit::failure;
 }
 
-AntiSpoofOptions anti_spoof_options(const AgentCommand& command) {
+AntiSpoofOptions anti_spoof_options(const AgentCommand& command, const std::string& table) {
     AntiSpoofOptions options{.log_group = command.rules.log_group};
+    options.table.name = table;
+    options.priority = command.ingress_priority;
     options.mode = command.anti_spoof == "off"     ? AntiSpoofMode::off
                    : command.anti_spoof == "audit" ? AntiSpoofMode::audit
                                                    : AntiSpoofMode::enforce;
@@ -133,7 +138,7 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command,
     Log log({.format = *parse_log_format(command.log_format),
              .level = *parse_log_level(command.log_level)});
     Agent agent({.rules = rules,
-                 .anti_spoof = anti_spoof_options(command),
+                 .anti_spoof = anti_spoof_options(command, rules.table.name),
                  .version = kVersion,
                  .socket_path = command.socket,
                  .metrics_address = command.metrics_address,
@@ -141,7 +146,8 @@ Exit run_agent(Terminal& terminal, const AgentCommand& command,
                  .service = ServiceManager::from_environment(),
                  .ownership = ownership,
                  .canary = {.period = *canary_period(command.canary),
-                            .cuts_established = rules.connmark_bit.has_value()},
+                            .cuts_established = rules.connmark_bit.has_value(),
+                            .hook_priority = rules.priority},
                  .unknown_pods = *std::move(unknown_pods)},
                 **kernel, *monitor, log);
     if (const auto followed = agent.follow(origin->make_source); !followed) {
@@ -207,6 +213,14 @@ void add_table_options(CommandLine& line, CLI::App& command, AgentCommand& optio
                                                   "192.0.2.0/24 or 2001:db8::/64";
         })
         ->type_name("CIDR")
+        ->group("Rules");
+    command
+        .add_option("--ingress-priority", options.ingress_priority,
+                    "The place of what --anti-spoof does among what others do on the ingress hook "
+                    "of a pod's interface; lower numbers come first")
+        ->check(number_between(kHookPriorityIngressMin, kHookPriorityMax, "priority of a hook"))
+        ->type_name("N")
+        ->capture_default_str()
         ->group("Rules");
 }
 

@@ -26,6 +26,7 @@ constexpr std::chrono::milliseconds kAgentEndMax{4'000};
 struct CleanupOptions {
     OutputOptions output{};
     std::string socket{};
+    std::optional<std::string> table_name{};
     bool dry_run = false;
     bool stay = false;
     bool force = false;
@@ -89,8 +90,9 @@ Exit run_cleanup(Terminal& terminal, const CleanupOptions& options) {
     auto kernel = open_kernel(terminal);
     if (!kernel) return kernel.error();
     std::vector<Removed> tables;
-    const std::array ours{nft::TableId{.family = nft::TableFamily::inet},
-                          nft::TableId{.family = nft::TableFamily::netdev},
+    const std::string name = options.table_name.value_or(nft::TableId{}.name);
+    const std::array ours{nft::TableId{.family = nft::TableFamily::inet, .name = name},
+                          nft::TableId{.family = nft::TableFamily::netdev, .name = name},
                           nft::TableId{.name = self_test::kTable}};  // Of one that was killed.
     for (const nft::TableId& id : ours) {
         const auto live = dump_live(terminal, **kernel, id);
@@ -122,8 +124,9 @@ void add_cleanup(CommandLine& line) {
         "cleanup",
         {.summary = "Remove everything podfence put into the kernel",
          .description =
-             "Removes the tables 'inet podfence' and 'netdev podfence' with all their chains, sets "
-             "and maps, and nothing else. From then on no network policy is enforced on this node. "
+             "Removes the tables 'inet podfence' and 'netdev podfence', or those of --table-name, "
+             "with all their chains, sets and maps, and nothing else. From then on no network "
+             "policy is enforced on this node. "
              "Beside a running agent, which would put everything back, nothing is done unless "
              "--force is given.",
          .examples = {{"stop enforcing on this node", "podfence cleanup"},
@@ -142,6 +145,7 @@ void add_cleanup(CommandLine& line) {
         ->add_flag("--force", options->force,
                    "Go on although an agent runs here (which will put everything back)")
         ->group("Rules");
+    add_table_name_option(line, *command, options->table_name);
     add_socket_option(line, *command, options->socket);
     add_output_options(line, *command, options->output, {"text", "json"});
 }

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <cstdlib>
-#include <functional>
 #include <utility>
 
 #include <unistd.h>
 
 #include "cmd/agent_client.hpp"
 #include "cmd/cli11.hpp"
+#include "controller/self_test/rules.hpp"
 
 namespace podfence::cmd {
 
@@ -135,18 +136,47 @@ void add_pod_to_node_option(CommandLine& line, CLI::App& command, std::optional<
     line.configurable(command, option);
 }
 
+std::function<std::string(const std::string&)> number_between(std::int64_t min, std::int64_t max,
+                                                              std::string what) {
+    return [min, max, what = std::move(what)](const std::string& text) {
+        std::int64_t number = 0;
+        const char* end = text.data() + text.size();
+        const auto parsed = std::from_chars(text.data(), end, number);
+        const bool fine = parsed.ec == std::errc() && parsed.ptr == end && number >= min;
+        return fine && number <= max
+                   ? std::string()
+                   : "'" + text + "' is no " + what + ": these are numbers from " +
+                         std::to_string(min) + " to " + std::to_string(max);
+    };
+}
+
 namespace {
 
-/// A check for CLI11.
-std::function<std::string(const std::string&)> number_up_to(unsigned long max, std::string what) {
-    return [max, what = std::move(what)](const std::string& text) {
-        const bool digits =
-            !text.empty() && text.size() <= 9 &&
-            std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-        return digits && std::stoul(text) <= max
-                   ? std::string()
-                   : "'" + text + "' is no " + what + " numbers from 0 to " + std::to_string(max);
-    };
+/// Names beginning so are podfence's own: no table of anybody else can be taken for ours, and what
+/// another run left under another name is found (controller/doctor/check_rules.cpp).
+constexpr std::string_view kTableName = "podfence";
+constexpr std::size_t kTableNameBytesMax = 31;
+
+/// As nft reads them: letters, digits, and what stands between words.
+std::string complaint_about_table(const std::string& name) {
+    constexpr std::string_view kBetween = "_.-";
+    const bool plain = std::ranges::all_of(name, [&](unsigned char c) {
+        return c < 0x80 && (std::isalnum(c) != 0 || kBetween.find(char(c)) != kBetween.npos);
+    });
+    const bool ours = name == kTableName ||
+                      (name.starts_with(kTableName) && name.size() > kTableName.size() + 1 &&
+                       kBetween.find(name[kTableName.size()]) != kBetween.npos);
+    if (!plain || !ours || name.size() > kTableNameBytesMax) {
+        return "'" + name + "' is no name for podfence's tables: these are 'podfence', or begin " +
+               "with 'podfence-', have letters, digits, '-', '_' and '.', and at most " +
+               std::to_string(kTableNameBytesMax) +
+               " of them; so they are never somebody else's table";
+    }
+    // Tables of the self-test, and of what finds out about the kernel.
+    if (name == self_test::kTable || name.starts_with("podfence-probe-")) {
+        return "'" + name + "' is what podfence calls another table of its own";
+    }
+    return "";
 }
 
 void add_established_options(CommandLine& line, CLI::App& command, RulesetOptions& options) {
@@ -169,7 +199,7 @@ void add_established_options(CommandLine& line, CLI::App& command, RulesetOption
             "The bit of a connection's mark (ct mark) that says it is cut; one that nothing else "
             "on the node uses (default: " +
                 std::to_string(kConnmarkBit) + ")")
-        ->check(number_up_to(kConnmarkBitMax, "bit of a mark: these are"))
+        ->check(number_between(0, kConnmarkBitMax, "bit of a mark"))
         ->type_name("N")
         ->group(kRules);
 }
@@ -179,6 +209,20 @@ std::string pod_range(const std::string& text) {
     const auto range = Prefix::parse(text);
     if (!range) return "'" + text + "' is no range of addresses, like 10.244.1.0/24";
     return range->length() > 0 ? "" : "'" + text + "' is everybody's, and not only pods'";
+}
+
+void add_deny_option(CommandLine& line, CLI::App& command, std::optional<DenyWith>& how) {
+    auto* option = command
+                       .add_option_function<std::string>(
+                           "--deny-with",
+                           [&how](const std::string& text) {
+                               how = text == "reject" ? DenyWith::reject : DenyWith::drop;
+                           },
+                           "What becomes of denied packets: nobody is told, or who opens a "
+                           "connection is told at once (default: drop)")
+                       ->type_name("HOW")
+                       ->group(kRules);
+    line.choices(option, {"drop", "reject"});
 }
 
 }  // namespace
@@ -213,6 +257,35 @@ void add_hold_options(CommandLine& line, CLI::App& command, HoldOptions& options
     line.configurable(command, range);
 }
 
+void add_table_name_option(CommandLine& line, CLI::App& command, std::optional<std::string>& name) {
+    auto* option = command
+                       .add_option_function<std::string>(
+                           "--table-name", [&name](const std::string& text) { name = text; },
+                           "What podfence's tables are called, in 'inet' and 'netdev'; it begins "
+                           "with podfence (default: podfence)")
+                       ->check(complaint_about_table)
+                       ->type_name("NAME")
+                       ->group(kRules);
+    line.configurable(command, option);
+}
+
+void add_hook_priority_option(CommandLine& line, CLI::App& command,
+                              std::optional<std::int32_t>& priority) {
+    auto* option =
+        command
+            .add_option_function<std::int32_t>(
+                "--hook-priority", [&priority](const std::int32_t& number) { priority = number; },
+                "The place of podfence's rules among those of others on a hook, where 0 is "
+                "'filter' and lower numbers come first (default: " +
+                    std::to_string(kHookPriority) + ")")
+            ->check(number_between(kHookPriorityMin, kHookPriorityMax,
+                                   "priority behind connection tracking and the rewriting of "
+                                   "Services' addresses"))
+            ->type_name("N")
+            ->group(kRules);
+    line.configurable(command, option);
+}
+
 void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& options) {
     add_node_option(command, options.node);
     add_pod_to_node_option(line, command, options.pod_to_node_enforced);
@@ -222,15 +295,18 @@ void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& o
                   "open connections, of ports that a verdict map allows, or of the exceptions "
                   "before the drop")
         ->group(kRules);
+    add_deny_option(line, command, options.deny_with);
     add_established_options(line, command, options);
     add_hold_options(line, command, options.hold);
     command
         .add_option_function<std::uint16_t>(
             "--log-group", [&options](const std::uint16_t& group) { options.log_group = group; },
             "Send denied packets to this NFLOG group, rate-limited")
-        ->check(number_up_to(65535, "NFLOG group: these are"))
+        ->check(number_between(0, 65535, "NFLOG group"))
         ->type_name("N")
         ->group(kRules);
+    add_table_name_option(line, command, options.table_name);
+    add_hook_priority_option(line, command, options.hook_priority);
     const auto rules =
         command.get_options([](CLI::Option* option) { return option->get_group() == kRules; });
     for (CLI::Option* option : rules) line.configurable(command, option);

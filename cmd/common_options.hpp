@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,9 +50,12 @@ struct RulesetOptions {
     std::string node{};  ///< Empty: by node_name().
     bool counters = false;
     std::optional<std::uint16_t> log_group{};
-    std::optional<bool> pod_to_node_enforced{};  ///< nullopt: not given.
-    std::optional<bool> established_cut{};       ///< Likewise.
-    std::optional<std::uint8_t> connmark_bit{};  ///< Likewise.
+    std::optional<bool> pod_to_node_enforced{};   ///< nullopt: not given.
+    std::optional<bool> established_cut{};        ///< Likewise.
+    std::optional<std::uint8_t> connmark_bit{};   ///< Likewise.
+    std::optional<DenyWith> deny_with{};          ///< Likewise.
+    std::optional<std::string> table_name{};      ///< Likewise.
+    std::optional<std::int32_t> hook_priority{};  ///< Likewise.
     HoldOptions hold{};
 };
 /// A check: a value that a script left empty must not count as not given.
@@ -59,6 +63,12 @@ std::string not_empty(const std::string& value);
 void add_node_option(CLI::App& command, std::string& node);
 void add_pod_to_node_option(CommandLine& line, CLI::App& command, std::optional<bool>& enforced);
 void add_hold_options(CommandLine& line, CLI::App& command, HoldOptions& options);
+void add_table_name_option(CommandLine& line, CLI::App& command, std::optional<std::string>& name);
+void add_hook_priority_option(CommandLine& line, CLI::App& command,
+                              std::optional<std::int32_t>& priority);
+/// A check: "" for a whole number from `min` to `max`. `what`: "priority of a hook".
+std::function<std::string(const std::string&)> number_between(std::int64_t min, std::int64_t max,
+                                                              std::string what);
 void add_ruleset_options(CommandLine& line, CLI::App& command, RulesetOptions& options);
 
 /// --node, else NODE_NAME, else the host name in lower case, as kubelet names nodes. Where an agent

@@ -28,7 +28,9 @@ struct DoctorOptions {
     std::string wiring = "auto";
     std::string bridge{};
     std::vector<std::string> pods{};
-    std::string established{};  ///< "cut", "keep"; empty: as the agent has it.
+    std::string established{};                    ///< "cut", "keep"; empty: as the agent has it.
+    std::optional<std::string> table_name{};      ///< Likewise.
+    std::optional<std::int32_t> hook_priority{};  ///< Likewise.
     std::string cni_directory = "/etc/cni/net.d";
     std::string cni_programs = "/opt/cni/bin";
 };
@@ -86,6 +88,8 @@ Diagnosis diagnose(const DoctorOptions& options) {
         report.rules.connmark_bit.reset();
         if (report.facts.cuts_established) report.rules.connmark_bit = kConnmarkBit;
     }
+    if (options.table_name) report.rules.table.name = *options.table_name;
+    if (options.hook_priority) report.rules.priority = *options.hook_priority;
     doctor::GatherOptions gather{.cni_directory = options.cni_directory,
                                  .cni_programs = options.cni_programs,
                                  .pods = report.pods};
@@ -299,6 +303,8 @@ void add_doctor(CommandLine& line) {
                      ->group("Self-test"),
                  {"cut", "keep"});
     add_places(line, *command, *options);
+    add_table_name_option(line, *command, options->table_name);
+    add_hook_priority_option(line, *command, options->hook_priority);
     add_socket_option(line, *command, options->socket);
     add_output_options(line, *command, options->output, {"text", "json"});
 }

@@ -86,17 +86,19 @@ void print_text(Output& out, const Dumped& dumped) {
     }
 }
 
-Outcome<Dumped> read_live(Terminal& terminal) {
+Outcome<Dumped> read_live(Terminal& terminal, const std::string& name) {
     auto kernel = open_kernel(terminal);
     if (!kernel) return kernel.error();
-    auto live = dump_live(terminal, **kernel);
+    auto live = dump_live(terminal, **kernel, {.name = name});
     if (!live) return live.error();
     if (!*live) {
-        terminal.error("the kernel holds no table 'inet podfence': this node enforces nothing");
+        terminal.error("the kernel holds no table 'inet " + printable(name) +
+                       "': this node enforces nothing");
         terminal.hint("'podfence apply -f PATH...' enforces");
         return Exit::finding;
     }
-    auto interfaces = dump_live(terminal, **kernel, {.family = nft::TableFamily::netdev});
+    auto interfaces =
+        dump_live(terminal, **kernel, {.family = nft::TableFamily::netdev, .name = name});
     if (!interfaces) return interfaces.error();
     return Dumped{.table = std::move(**live), .interfaces = std::move(*interfaces)};
 }
@@ -104,7 +106,7 @@ Outcome<Dumped> read_live(Terminal& terminal) {
 Outcome<Dumped> read(Terminal& terminal, const DumpOptions& options) {
     Dumped dumped;
     if (options.live) {
-        auto live = read_live(terminal);
+        auto live = read_live(terminal, table_name(options.rules.table_name, options.input.socket));
         if (!live) return live.error();
         dumped = std::move(*live);
         if (options.input.paths.empty()) return dumped;

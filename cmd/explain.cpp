@@ -23,6 +23,7 @@ struct ExplainCommandOptions {
     std::string node{};
     std::optional<bool> pod_to_node_enforced{};
     HoldOptions hold{};
+    std::optional<std::string> table_name{};
     bool live = false;
 };
 
@@ -142,17 +143,18 @@ void learn_node_addresses(Cluster& cluster, const std::string& node) {
 }
 
 /// Compares every flow with what the kernel would do; fine when they agree.
-Exit check_live(Terminal& terminal, Explained& explained, std::vector<std::string>& warnings) {
+Exit check_live(Terminal& terminal, const std::string& name, Explained& explained,
+                std::vector<std::string>& warnings) {
     auto kernel = open_kernel(terminal);
     if (!kernel) return kernel.error();
-    const auto table = dump_live(terminal, **kernel);
+    const auto table = dump_live(terminal, **kernel, {.name = name});
     if (!table) return table.error();
     if (!*table) {
         warn(terminal, warnings,
-             "the kernel holds no table 'inet podfence': this node enforces nothing");
+             "the kernel holds no table 'inet " + name + "': this node enforces nothing");
     } else if (((*table)->flags & 1U) != 0) {  // NFT_TABLE_F_DORMANT
         warn(terminal, warnings,
-             "the table 'inet podfence' is dormant: this node enforces nothing");
+             "the table 'inet " + name + "' is dormant: this node enforces nothing");
     }
     for (JudgedFlow& flow : explained.flows) {
         flow.live = walk_live(*table, flow.why, explained.node);
@@ -174,7 +176,8 @@ Exit run_explain(Terminal& terminal, const ExplainCommandOptions& options) {
     explained->node = node;
     Exit status = worst(input->status(), explained->allowed() ? Exit::fine : Exit::finding);
     if (options.live) {
-        const Exit live = check_live(terminal, *explained, input->warnings);
+        const std::string name = table_name(options.table_name, options.input.socket);
+        const Exit live = check_live(terminal, name, *explained, input->warnings);
         if (live == Exit::failure) return live;
         status = worst(status, live);
     }
@@ -241,6 +244,7 @@ void add_explain(CommandLine& line) {
     add_node_option(*command, options->node);
     add_pod_to_node_option(line, *command, options->pod_to_node_enforced);
     add_hold_options(line, *command, options->hold);
+    add_table_name_option(line, *command, options->table_name);
     add_output_options(line, *command, options->output, {"text", "json"});
 }
 

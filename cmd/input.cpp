@@ -78,9 +78,13 @@ namespace {
 
 AgentSettings settings_of(const boost::json::value& status) {
     const boost::json::value& rules = status.at("rules");
-    AgentSettings settings{.node = std::string(status.at("node").as_string()),
-                           .counters = rules.at("counters").as_bool(),
-                           .pod_to_node_enforced = rules.at("pod_to_node") == "enforce"};
+    AgentSettings settings{
+        .node = std::string(status.at("node").as_string()),
+        .counters = rules.at("counters").as_bool(),
+        .pod_to_node_enforced = rules.at("pod_to_node") == "enforce",
+        .deny_with = rules.at("deny_with") == "reject" ? DenyWith::reject : DenyWith::drop,
+        .table = std::string(rules.at("table").as_string()),
+        .hook_priority = static_cast<std::int32_t>(rules.at("hook_priority").as_int64())};
     if (const auto* group = rules.at("log_group").if_int64()) {
         settings.log_group = static_cast<std::uint16_t>(*group);
     }
@@ -173,7 +177,15 @@ CompileOptions compile_options(const RulesetOptions& options, const Input& input
         .counters = options.counters || (input.agent && input.agent->counters),
         .log_group = options.log_group,
         .pod_to_node_enforced = pod_to_node_enforced(options.pod_to_node_enforced, input)};
-    if (input.agent) compile.connmark_bit = input.agent->connmark_bit;
+    if (input.agent) {
+        compile.connmark_bit = input.agent->connmark_bit;
+        compile.deny_with = input.agent->deny_with;
+        compile.table.name = input.agent->table;
+        compile.priority = input.agent->hook_priority;
+    }
+    if (options.deny_with) compile.deny_with = *options.deny_with;
+    if (options.table_name) compile.table.name = *options.table_name;
+    if (options.hook_priority) compile.priority = *options.hook_priority;
     if (options.connmark_bit) compile.connmark_bit = options.connmark_bit;
     if (options.established_cut) {
         compile.connmark_bit = *options.established_cut
@@ -204,6 +216,17 @@ bool check_hold(Terminal& terminal, const HoldOptions& options,
 
 std::string node_name(const std::string& given, const Input& input) {
     return given.empty() && input.agent ? input.agent->node : node_name(given);
+}
+
+std::string table_name(const std::optional<std::string>& given, const std::string& socket) {
+    if (given) return *given;
+    if (const auto status = ask_agent_json(socket, "/v1/status"); status && status->is_object()) {
+        const auto* rules = status->get_object().if_contains("rules");
+        const auto* object = rules == nullptr ? nullptr : rules->if_object();
+        const auto* name = object == nullptr ? nullptr : object->if_contains("table");
+        if (name != nullptr && name->is_string()) return std::string(name->get_string());
+    }
+    return nft::TableId{}.name;
 }
 
 bool pod_to_node_enforced(std::optional<bool> given, const Input& input) {

@@ -20,6 +20,9 @@ struct AgentSettings {
     bool pod_to_node_enforced = false;
     std::optional<std::uint8_t> connmark_bit{};  ///< None: established connections are kept.
     std::vector<Prefix> held_ranges{};           ///< None: unknown pods are not held.
+    DenyWith deny_with = DenyWith::drop;
+    std::string table{};
+    std::int32_t hook_priority = kHookPriority;
 };
 
 /// What was read, and what was said about it. The remarks are on stderr already.
@@ -54,6 +57,9 @@ std::vector<Prefix> held_ranges(const HoldOptions& options, const Input& input);
 /// pods': it would hold nothing.
 bool check_hold(Terminal& terminal, const HoldOptions& options,
                 const std::vector<Prefix>& held_ranges);
+/// What the tables in this node's kernel are called: as given, else as the agent says that answers
+/// there, else the default.
+std::string table_name(const std::optional<std::string>& given, const std::string& socket);
 
 /// Says so on stderr when no pod of the input is on the node; never silent about not enforcing.
 void warn_when_node_is_empty(Terminal& terminal, Input& input, const std::string& node,

@@ -31,7 +31,7 @@ std::vector<std::string_view> advice(nft::Errc code) {
             return {
                 "most often an agent that runs: stop it first ('podfence status' tells its pid); "
                 "what an owner that is gone leaves anybody can change",
-                "'nft list table inet podfence' names the owner after 'progname'"};
+                "'nft list ruleset' names the owner of each table after 'progname'"};
         case nft::Errc::not_supported:
             return {"load the kernel module: modprobe nf_tables",
                     "the kernel needs CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET and CONFIG_NFT_CT; "

@@ -17,7 +17,7 @@ Outcome<std::unique_ptr<nft::Kernel>> open_kernel(Terminal& terminal);
 
 /// What the kernel holds of our table; nullopt inside: no such table.
 Outcome<std::optional<nft::Table>> dump_live(Terminal& terminal, nft::Kernel& kernel,
-                                             const nft::TableId& id = {});
+                                             const nft::TableId& id);
 
 /// Says what the kernel refused and what to do about it.
 Exit report(Terminal& terminal, const nft::Error& error);

@@ -23,7 +23,8 @@ CanaryRecord impossible(std::string reason) {
 ChildCommand command_for(const Canary::Options& options, const std::vector<nft::Address>& pods) {
     ChildCommand command{
         .words = {options.program, "doctor", "--self-test", "--no-checks", "-o", "json",
-                  "--established", options.cuts_established ? "cut" : "keep"},
+                  "--established", options.cuts_established ? "cut" : "keep", "--hook-priority",
+                  std::to_string(options.hook_priority)},
         .timeout = Canary::kTimeout};
     for (std::size_t i = 0; i < std::min(pods.size(), Canary::kPodsMax); ++i) {
         command.words.emplace_back("--pod-address");

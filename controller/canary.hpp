@@ -22,8 +22,9 @@ namespace podfence {
 class Canary {
   public:
     struct Options {
-        std::chrono::seconds period{};  ///< 0: off.
-        bool cuts_established = true;   ///< --established=cut
+        std::chrono::seconds period{};   ///< 0: off.
+        bool cuts_established = true;    ///< --established=cut
+        std::int32_t hook_priority = 0;  ///< Of the rules whose place is proved.
         std::string program = "/proc/self/exe";
     };
     /// Addresses of some of this node's pods, by which it learns how they are connected.

@@ -122,6 +122,10 @@ std::size_t NodeCompiler::add_known(nft::Family family) {
 
 }  // namespace
 
+std::string_view to_string(DenyWith how) {
+    return how == DenyWith::reject ? "reject" : "drop";
+}
+
 Compiled compile_all(const Cluster& cluster, const CompileOptions& options) {
     return NodeCompiler(cluster, options).run();
 }

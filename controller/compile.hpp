@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "controller/cluster.hpp"
@@ -18,14 +19,30 @@ namespace podfence {
 inline constexpr std::uint8_t kConnmarkBit = 28;
 inline constexpr std::uint8_t kConnmarkBitMax = 31;
 
+/// What becomes of packets that policies deny.
+enum class DenyWith : std::uint8_t {
+    drop,    ///< Nobody is told: who tries again gets through as soon as a policy allows it.
+    reject,  ///< Who opens a connection is told at once.
+};
+std::string_view to_string(DenyWith how);  ///< "drop", "reject"
+
+/// Of the base chains at their hooks: before everybody else's filters.
+inline constexpr std::int32_t kHookPriority = -10;
+/// On the output hook the kernel knows connections from -200 on, and Services' addresses are
+/// rewritten at -100 (enum nf_ip_hook_priorities in linux/netfilter_ipv4.h): who comes earlier
+/// judges addresses that are nobody's. There is no use in more than the last.
+inline constexpr std::int32_t kHookPriorityMin = -99;
+inline constexpr std::int32_t kHookPriorityMax = 10'000;
+
 /// What the operator chose; not what the cluster says.
 struct CompileOptions {
     std::string node;  ///< Pods of this node are enforced.
     nft::TableId table{};
-    std::int32_t priority = -10;               ///< Of the base chains at their hooks.
+    std::int32_t priority = kHookPriority;     ///< kHookPriorityMin to kHookPriorityMax.
     bool counters = false;                     ///< Where rules allow, and at the drop.
     std::optional<std::uint16_t> log_group{};  ///< NFLOG group for denied packets.
     bool pod_to_node_enforced = false;         ///< D2: also judge pods' traffic to their own node.
+    DenyWith deny_with = DenyWith::drop;
     /// The bit of a connection's mark by which it is cut after policies stopped allowing it (D4);
     /// none: established connections live on.
     std::optional<std::uint8_t> connmark_bit = kConnmarkBit;

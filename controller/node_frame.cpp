@@ -123,6 +123,16 @@ void add_revoked_chain(Compiled& out, const CompileOptions& options) {
     out.table.chains.insert_or_assign(name, std::move(chain));
 }
 
+/// Tells those who open a connection that they may not. Nobody else: what conntrack cannot place
+/// may belong to a connection that is allowed, which a reset would end, and so may what is new to
+/// it only because it has forgotten; to that an ICMP error says nothing final (RFC 5461). Answers
+/// are not answered: the kernel sends no reset for a reset and no ICMP error for one.
+void add_answers(nft::Chain& chain) {
+    const nft::MatchCtState begins{nft::ct_new};
+    chain.rules.push_back({.statements = {begins, nft::RejectTcpReset{.opening_only = true}}});
+    chain.rules.push_back({.statements = {begins, nft::RejectProhibited{}}});
+}
+
 /// Everything that no rule allows ends here. The exceptions stand here and not in front of the
 /// dispatch: only what would be denied pays for them.
 void add_deny_chain(Compiled& out, const CompileOptions& options, Direction direction,
@@ -141,7 +151,12 @@ void add_deny_chain(Compiled& out, const CompileOptions& options, Direction dire
     const auto name = ClassCompiler::deny_chain(direction);
     if (options.log_group) chain.rules.push_back(log_rule(*options.log_group, name));
     nft::Rule drop;
-    if (options.counters) drop.statements.emplace_back(nft::Counter{});
+    if (options.deny_with == DenyWith::reject) {
+        if (options.counters) chain.rules.push_back({.statements = {nft::Counter{}}});
+        add_answers(chain);
+    } else if (options.counters) {
+        drop.statements.emplace_back(nft::Counter{});
+    }
     drop.statements.emplace_back(Verdict{VerdictKind::drop});
     chain.rules.push_back(std::move(drop));
     out.origins.insert_or_assign(name, ChainOrigin{.what = "denied"});

@@ -175,6 +175,8 @@ json::object rules_json(const CompileOptions& rules) {
     return {{"table", rules.table.name},
             {"counters", rules.counters},
             {"log_group", group},
+            {"hook_priority", rules.priority},
+            {"deny_with", to_string(rules.deny_with)},
             {"pod_to_node", rules.pod_to_node_enforced ? "enforce" : "allow"},
             {"established", rules.connmark_bit ? "cut" : "keep"},
             {"connmark_bit", bit}};

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "controller/doctor/checks.hpp"
+#include "controller/self_test/rules.hpp"
 
 namespace podfence::doctor {
 
@@ -75,6 +76,26 @@ Finding drops_somewhere(const std::vector<SurveyedHook>& hooks) {
             .remedy = show(hooks.front())};
 }
 
+/// Of a run under another name (--table-name): nobody keeps them any more, and they go on denying.
+Findings left_tables(const Facts& facts) {
+    Findings findings;
+    for (const nft::SurveyedTable& table : facts.ruleset->tables) {
+        const bool named = table.name.starts_with("podfence") && table.name != facts.table_name &&
+                           table.name != self_test::kTable;
+        if (!named || (table.family != "inet" && table.family != "netdev")) continue;
+        findings.push_back(
+            {.id = "table-left",
+             .level = Level::warning,
+             .title = "table " + label(table.family, table.name) +
+                      " is podfence's by its name, and not the one that is kept (" +
+                      facts.table_name + ")",
+             .text = "what its rules denied when somebody last kept them they go on denying, "
+                     "whatever policies say now",
+             .remedy = "podfence cleanup --force --table-name " + table.name});
+    }
+    return findings;
+}
+
 }  // namespace
 
 Findings check_hooks(const Facts& facts) {
@@ -85,7 +106,7 @@ Findings check_hooks(const Facts& facts) {
                  .text = "who else hangs on the hooks is not known"}};
     }
     const auto hooks = foreign_on_forward(facts);
-    Findings findings;
+    Findings findings = left_tables(facts);
     std::vector<SurveyedHook> dropping;
     std::vector<std::string> queueing;
     for (const SurveyedHook& hook : hooks) {

@@ -30,6 +30,8 @@ nft::Result<Rules> Rules::load(nft::Kernel& kernel, const PodAddresses& addresse
     compile.node = kNode;
     compile.table = kTableId;
     compile.counters = true;
+    // Whoever else answers is told from ours by that ours are silent.
+    compile.deny_with = DenyWith::drop;
     compile.log_group.reset();
     if (options.connmark_bit) compile.connmark_bit = other_bit(*options.connmark_bit);
     auto conntrack = nft::NetlinkConntrack::open();

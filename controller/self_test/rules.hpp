@@ -18,8 +18,8 @@ inline constexpr const char* kTable = "podfence-canary";
 class Rules {
   public:
     /// What the policies ask for between pods with these addresses. `options`: the agent's; node,
-    /// table, counters, logging and the connmark bit (if there is one) are replaced. The kernel is
-    /// not owned. Errors: the kernel's.
+    /// table, counters, logging, answers and the connmark bit (if there is one) are replaced. The
+    /// kernel is not owned. Errors: the kernel's.
     static nft::Result<Rules> load(nft::Kernel& kernel, const PodAddresses& addresses,
                                    const CompileOptions& options);
     Rules(Rules&& other) noexcept;

@@ -84,8 +84,8 @@ Finding intercepted(const Way& way, const std::string& flows, bool answered) {
                 "so it is not proven that podfence enforces here: what somebody else does "
                 "with these packets may not be what they do with those of pods",
             .remedy =
-                "nft list ruleset, and look for drops in front of the forward hook's "
-                "priority filter - 10; iptables-legacy-save"};
+                "nft list ruleset, and look for drops on the forward hook at priorities "
+                "below podfence's; iptables-legacy-save"};
 }
 
 Finding hindered(const Way& way, const std::string& flows) {

@@ -72,12 +72,16 @@ TEST_CASE("the agent's own choices count, unless others are given", "[cli]") {
     status.rules.log_group = 7;
     status.rules.pod_to_node_enforced = true;
     status.rules.connmark_bit = 5;
+    status.rules.deny_with = DenyWith::reject;
+    status.rules.table.name = "podfence-b";
+    status.rules.priority = -5;
     status.unknown_pods = {.hold = true, .ranges = {*Prefix::parse("10.1.0.0/24")}};
     const test::ServedAgent agent(status, shop());
     const auto as_agent = ask(agent, {"dump", "-o", "nft"});
     CHECK(as_agent.out ==
           run_podfence({"dump", "-o", "nft", "-f", "-", "--node", "node-b", "--counters",
-                        "--log-group", "7", "--pod-to-node", "enforce", "--connmark-bit", "5",
+                        "--log-group=7", "--pod-to-node=enforce", "--connmark-bit=5",
+                        "--deny-with=reject", "--table-name=podfence-b", "--hook-priority=-5",
                         "--unknown-pods", "hold", "--pod-cidr", "10.1.0.0/24"},
                        test::kShop)
               .out);
@@ -85,6 +89,12 @@ TEST_CASE("the agent's own choices count, unless others are given", "[cli]") {
         ask(agent, {"dump", "-o", "nft", "--node", "node-a", "--pod-to-node", "allow"});
     CHECK(other.out != as_agent.out);
     CHECK(contains(other.out, "10.1.0.4"));
+    CHECK(contains(other.out, "table inet podfence-b {"));
+    CHECK(contains(other.out, "hook forward priority filter - 5;"));
+    CHECK(contains(other.out, "reject with icmpx admin-prohibited"));
+    CHECK_FALSE(contains(ask(agent, {"dump", "-o", "nft", "--deny-with", "drop"}).out, "icmpx"));
+    CHECK(contains(ask(agent, {"dump", "-o", "nft", "--table-name", "podfence"}).out,
+                   "table inet podfence {"));
     CHECK(contains(other.out, "ct mark & 0x00000020 == 0x00000020 goto revoked"));
     CHECK(contains(other.out, "unknown-egress"));
     const auto open = ask(agent, {"dump", "-o", "nft", "--unknown-pods", "allow"});

@@ -207,6 +207,30 @@ TEST_CASE("a table that an agent owns can be read, and changed when the agent is
     CHECK(run_podfence({"dump", "--live"}).status == 1);
 }
 
+TEST_CASE("tables of another name are written, read, compared and removed by that name", "[cli]") {
+    PODFENCE_OWN_NETWORK();
+    const test::TemporaryFile shop(test::kShop);
+    const test::TemporaryFile config("table-name: podfence-b\n", "config.yaml");
+    const std::vector<std::string> named{"PODFENCE_CONFIG=" + config.path(),
+                                         "PODFENCE_SOCKET=/nowhere"};
+    const auto run = [&](test::Arguments arguments) { return run_podfence(arguments, {}, named); };
+    REQUIRE(run({"apply", "-f", shop.path()}).status == 0);
+    test::nft_load("table netdev podfence-b { }\ntable inet podfence { }\n");
+    CHECK(contains(test::run_shell("nft list tables"), "inet podfence-b\n"));
+    CHECK(run({"diff", "-f", shop.path()}).status == 0);
+    CHECK(run_podfence({"diff", "-f", shop.path()}, {}).status == 1);
+    CHECK(contains(run({"dump", "--live"}).out, "table inet podfence-b {"));
+    const auto live = run({"explain", "-f", shop.path(), "--node", "node-a", "--from",
+                           "shop/frontend", "--to", "shop/db", "--port", "5432", "--live"});
+    CAPTURE(live.out, live.err);
+    CHECK_FALSE(contains(live.out + live.err, "DISAGREE"));
+    CHECK(contains(run({"doctor"}).out, "inet podfence-b"));
+    const auto removed = run({"cleanup"});
+    CHECK(contains(removed.out, "removed table inet podfence-b"));
+    CHECK(contains(removed.out, "removed table netdev podfence-b"));
+    CHECK(test::run_shell("nft list tables") == "table inet podfence\n");
+}
+
 TEST_CASE("cleanup also removes a netdev table of ours", "[cli]") {
     PODFENCE_OWN_NETWORK();
     test::nft_load("table netdev podfence { }");

@@ -60,6 +60,24 @@ TEST_CASE("an option may be set by the command line, a variable or a file, in th
     CHECK_FALSE(judges_the_node(rules({"--pod-to-node=allow"}, "pod-to-node: enforce\n")));
 }
 
+TEST_CASE("what decides the rules may all stand in the file", "[cli]") {
+    const std::string text = rules({},
+                                   "deny-with: reject\ntable-name: podfence-b\n"
+                                   "hook-priority: 5\nconnmark-bit: 3\n");
+    CHECK(contains(text, "table inet podfence-b {"));
+    CHECK(contains(text, "hook forward priority filter + 5;"));
+    CHECK(contains(text, "reject with icmpx admin-prohibited"));
+    CHECK(contains(text, "ct mark & 0x00000008 == 0x00000008 goto revoked"));
+    const std::string other =
+        rules({"--deny-with=drop"}, "deny-with: reject\nhook-priority: 5\n",
+              {"PODFENCE_HOOK_PRIORITY=-99", "PODFENCE_TABLE_NAME=podfence-c"});
+    CHECK(contains(other, "table inet podfence-c {"));
+    CHECK(contains(other, "hook forward priority -99;"));
+    CHECK_FALSE(contains(other, "icmpx"));
+    CHECK(contains(refusal("hook-priority: -150\n"), "numbers from -99 to 10000"));
+    CHECK(contains(refusal("table-name: nat\n"), "config.yaml:1"));
+}
+
 TEST_CASE("one file serves all commands: what a command has no option for is left to others",
           "[cli]") {
     CHECK(counts(rules({}, "log-level: debug\nmetrics-address: ''\ncounters: true\n")));

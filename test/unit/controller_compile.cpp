@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "controller/compile.hpp"
+#include "nft/text.hpp"
 #include "nft/walk.hpp"
 
 using namespace podfence;
@@ -134,4 +135,30 @@ TEST_CASE("pods under the same policies share a chain, others do not") {
     CHECK(classes == 2);
     CHECK(compiled.table.maps.at("ingress-v4").entries.size() == 50);
     CHECK(compiled.table.maps.at("egress-v4").entries.empty());
+}
+
+TEST_CASE("who is denied is told where that is asked for, and only who opens a connection") {
+    const auto cluster = with_rules({from(client(1), tcp(80, 80))});
+    const auto silent = compile_all(cluster, {.node = "n"}).table;
+    const auto telling =
+        compile_all(cluster, {.node = "n", .counters = true, .deny_with = DenyWith::reject}).table;
+    std::vector<std::string> rules;
+    for (const auto& rule : telling.chains.at("deny-ingress").rules) {
+        rules.push_back(nft::to_text(rule));
+    }
+    REQUIRE(rules.size() > 4);
+    const std::vector<std::string> last(rules.end() - 4, rules.end());
+    CHECK(last == std::vector<std::string>{
+                      "counter",
+                      "ct state new tcp flags syn / fin,syn,rst,ack reject with tcp reset",
+                      "ct state new reject with icmpx admin-prohibited", "drop"});
+    for (const auto* table : {&silent, &telling}) {
+        CHECK(passes(*table, client(1), 80));
+        CHECK_FALSE(passes(*table, client(1), 81));
+        CHECK_FALSE(passes(*table, client(2), 80));
+        CHECK(to_text(table->chains.at("revoked").rules.back()) == "drop");
+    }
+    // What is allowed costs no rule more.
+    CHECK(silent.chains.at("forward") == telling.chains.at("forward"));
+    CHECK(silent.maps == telling.maps);
 }

@@ -178,6 +178,13 @@ TEST_CASE("others on the forward hook: an accept cannot save, a drop can surpris
         CHECK(says(check_hooks(facts), "hooks", "nobody else"));
         CHECK(worst_of(check_bypasses(facts)) == Level::ok);
     }
+    SECTION("what another run left under another name is told, and how to remove it") {
+        facts.ruleset->tables.push_back({.family = "inet", .name = "podfence-old"});
+        facts.ruleset->tables.push_back({.family = "inet", .name = "podfence-canary"});
+        CHECK(level(check_hooks(facts), "table-left") == Level::warning);
+        CHECK(says(check_hooks(facts), "table-left", "--table-name podfence-old"));
+        CHECK(std::ranges::count(check_hooks(facts), "table-left", &Finding::id) == 1);
+    }
     SECTION("a program that decides is told") {
         facts.ruleset->tables[0].effects.queues = 1;
         CHECK(level(check_hooks(facts), "hook-queue") == Level::note);

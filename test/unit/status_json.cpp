@@ -182,6 +182,9 @@ TEST_CASE("the JSON of the status is stable", "[status]") {
     CHECK(json.at("unknown_pods").at("pod_cidrs").at(0) == "10.1.0.0/24");
     CHECK(json.at("unknown_pods").at("known_by") == "--pod-cidr");
     CHECK(json.at("unknown_pods").at("error").is_null());
+    CHECK(json.at("rules").at("deny_with") == "drop");
+    CHECK(json.at("rules").at("table") == "podfence");
+    CHECK(json.at("rules").at("hook_priority") == -10);
     CHECK(json.at("settings").at(0).at("option") == "log-level");
     CHECK(json.at("settings").at(0).at("value") == "debug");
     CHECK(json.at("settings").at(0).at("origin") == "PODFENCE_LOG_LEVEL");
