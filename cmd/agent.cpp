@@ -29,6 +29,7 @@ struct AgentCommand {
     RulesetOptions rules{};
     std::string anti_spoof = "enforce";
     std::vector<std::string> extra_addresses{};
+    std::string extra_by = "off";
     std::int32_t ingress_priority = kHookPriority;
     std::string socket{};
     std::string metrics_address = kMetricsAddress;
@@ -89,7 +90,8 @@ Exit refuse_to_listen(Terminal& terminal, const ListenError& error) {
 }
 
 AntiSpoofOptions anti_spoof_options(const AgentCommand& command, const std::string& table) {
-    AntiSpoofOptions options{.log_group = command.rules.log_group};
+    AntiSpoofOptions options{.extra_by_annotation = command.extra_by == "annotation",
+                             .log_group = command.rules.log_group};
     options.table.name = table;
     options.priority = command.ingress_priority;
     options.mode = command.anti_spoof == "off"     ? AntiSpoofMode::off
@@ -214,6 +216,14 @@ void add_table_options(CommandLine& line, CLI::App& command, AgentCommand& optio
         })
         ->type_name("CIDR")
         ->group("Rules");
+    line.choices(command
+                     .add_option("--extra-addresses", options.extra_by,
+                                 "annotation: a pod may also use what its annotation "
+                                 "podfence.io/extra-addresses lists; off: whoever may annotate a "
+                                 "pod gives it no address by that")
+                     ->capture_default_str()
+                     ->group("Rules"),
+                 {"off", "annotation"});
     command
         .add_option("--ingress-priority", options.ingress_priority,
                     "The place of what --anti-spoof does among what others do on the ingress hook "

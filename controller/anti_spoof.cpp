@@ -81,6 +81,7 @@ class Builder {
     nft::Table build() && {
         add_interfaces();
         add_own();
+        if (options_.extra_by_annotation) add_annotated();
         add_extra();
         add_constants();
         add_frames();
@@ -121,6 +122,28 @@ class Builder {
             own_[index(family)] =
                 sized("own-" + std::string(family_suffix(family)), set.elements.size());
             add_set(own_[index(family)], std::move(set));
+        }
+    }
+    /// Blocks of addresses, each pod's disjoint.
+    void add_annotated() {
+        for (const Family family : kFamilies) {
+            nft::Set set{.spec = {.key = own_type(family),
+                                  .interval = true,
+                                  .comment = "what annotations of pods add"}};
+            for (const auto& [index, link] : links_) {
+                std::vector<nft::Range> ranges;
+                for (const Prefix& prefix : link.extra) {
+                    if (prefix.family() == family) ranges.push_back(nft::to_range(prefix));
+                }
+                const nft::RangeSet disjoint = nft::RangeSet::of(std::move(ranges));
+                for (const nft::Range& range : disjoint.ranges()) {
+                    set.elements.push_back(
+                        {.first = single(set.spec.key, {index, range.first}).first,
+                         .last = single(set.spec.key, {index, range.last}).last});
+                }
+            }
+            annotated_[podfence::index(family)] = "annotated-" + std::string(family_suffix(family));
+            add_set(annotated_[podfence::index(family)], std::move(set));
         }
     }
     void add_extra() {
@@ -173,7 +196,20 @@ class Builder {
     void accept_own(const std::string& chain, Field field, Family family,
                     const Verdict& verdict = accept()) {
         add_rule(chain, {MatchSet{{Field::iif, field}, own_[index(family)]}, verdict});
+        if (options_.extra_by_annotation) {
+            add_rule(chain, {MatchSet{{Field::iif, field}, annotated_[index(family)]}, verdict});
+        }
         add_rule(chain, {MatchSet{{field}, "any-" + std::string(family_suffix(family))}, verdict});
+    }
+    /// Accepts who has no address yet and asks whether somebody else has this one of its own.
+    void accept_asking(const std::string& chain, Field source, Field asked, Family family) {
+        const std::string none = "unspecified-" + std::string(family_suffix(family));
+        add_rule(chain, {MatchSet{{source}, none},
+                         MatchSet{{Field::iif, asked}, own_[index(family)]}, accept()});
+        if (options_.extra_by_annotation) {
+            add_rule(chain, {MatchSet{{source}, none},
+                             MatchSet{{Field::iif, asked}, annotated_[index(family)]}, accept()});
+        }
     }
     void add_frames() {
         nft::Map map{.spec = {.key = {FieldType::ether_type}, .size = 8}};
@@ -194,9 +230,7 @@ class Builder {
              accept()});
         add_rule(kIpv4, {MatchSet{{Field::ip_saddr, Field::l4proto}, "igmp"}, accept()});
         accept_own(kArp, Field::arp_saddr_ip, Family::ipv4);
-        add_rule(kArp, {MatchSet{{Field::arp_saddr_ip}, "unspecified-v4"},
-                        MatchSet{{Field::iif, Field::arp_daddr_ip}, own_[index(Family::ipv4)]},
-                        accept()});
+        accept_asking(kArp, Field::arp_saddr_ip, Field::arp_daddr_ip, Family::ipv4);
     }
     void add_ipv6() {
         nft::Map map{.spec = {.key = {FieldType::icmpv6_type}, .size = 16}};
@@ -216,9 +250,7 @@ class Builder {
         // Who asks has an address of its own already, or asks for its own.
         accept_own(kSolicitation, Field::ip6_saddr, Family::ipv6);
         table_.chains[kSolicitation].comment = "duplicate address detection has no source yet";
-        add_rule(kSolicitation,
-                 {MatchSet{{Field::ip6_saddr}, "unspecified-v6"},
-                  MatchSet{{Field::iif, Field::nd_target}, own_[index(Family::ipv6)]}, accept()});
+        accept_asking(kSolicitation, Field::ip6_saddr, Field::nd_target, Family::ipv6);
         add_rule(kSolicitation, {MatchSet{{Field::ip6_saddr}, "unspecified-v6"},
                                  MatchSet{{Field::nd_target}, "any-v6"}, accept()});
         accept_own(kAdvertisement, Field::nd_target, Family::ipv6, go_to(kIpv6Source));
@@ -253,6 +285,7 @@ class Builder {
     nft::Table table_;
     std::string interfaces_;
     PerFamily<std::string> own_;
+    PerFamily<std::string> annotated_;
 };
 
 }  // namespace

@@ -28,6 +28,9 @@ struct AntiSpoofOptions {
     std::int32_t priority = -10;
     /// Addresses that every pod may use beside its own: of virtual machines, CARP, VPN gateways.
     std::vector<Prefix> extra{};
+    /// Also those that a pod's annotation lists (PodLink::extra). Whoever may annotate a pod may
+    /// then speak as anybody: a cluster must know that it wants this.
+    bool extra_by_annotation = false;
     std::optional<std::uint16_t> log_group{};  ///< NFLOG group for what is refused.
 };
 
@@ -41,6 +44,7 @@ struct AntiSpoofOptions {
 ///   IPv6  source: the pod's own; link-local; :: for duplicate address detection of its own
 ///         addresses, router solicitation and MLD. Never router advertisements nor redirects; and
 ///         what a neighbour advertisement claims must be the pod's own or link-local.
+/// With `extra_by_annotation` what a pod's annotation lists counts as the pod's own.
 /// An interface costs an element in `interfaces`, one for each address of its pod, and a chain with
 /// two rules, of which the second counts what is refused: per pod.
 nft::Table compile_anti_spoof(const std::map<LinkIndex, PodLink>& links,

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "controller/decode.hpp"
+#include "controller/limits.hpp"
 #include "controller/validate.hpp"
 
 namespace podfence {
@@ -159,6 +160,61 @@ void decode_pod_spec(const Node& spec, Report& report, Pod& pod, bool& host_netw
     pod.ports = std::move(ports);
 }
 
+std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view kBlanks = " \t\r\n";
+    const std::size_t first = std::min(text.find_first_not_of(kBlanks), text.size());
+    const std::size_t last = text.find_last_not_of(kBlanks);
+    return first == text.size() ? std::string_view() : text.substr(first, last - first + 1);
+}
+
+/// A block, or one address.
+std::optional<Prefix> parse_block(std::string_view text) {
+    auto prefix = Prefix::parse(text);
+    if (const auto address = Address::parse(text); address) {
+        prefix = Prefix::make(*address, static_cast<unsigned>(address->size() * 8));
+    }
+    return prefix && !is_ipv4_mapped(prefix->first()) ? prefix : std::nullopt;
+}
+
+/// "10.1.2.3, 2001:db8::/64"; what cannot be read is left out and reported.
+std::vector<Prefix> decode_extra_addresses(const Node& object, Report& report) {
+    const Node* metadata = object.find("metadata");
+    const Node* annotations = metadata == nullptr ? nullptr : metadata->find("annotations");
+    if (annotations == nullptr || !annotations->is_map()) return {};
+    const std::string remedy = "the pod may not use it until it is mended";
+    const auto text = report.string(*annotations, "metadata.annotations", kExtraAddresses, remedy);
+    if (!text) return {};
+    const std::string field = join_field("metadata.annotations", kExtraAddresses);
+    const auto complain = [&](const std::string& what) {
+        report.error(annotations->get(kExtraAddresses)->line, field, what, remedy);
+    };
+    std::vector<Prefix> found;
+    std::size_t count = 0;
+    for (std::size_t at = 0; at <= text->size();) {
+        const std::size_t end = std::min(text->find(',', at), text->size());
+        const std::string_view item = trimmed(std::string_view(*text).substr(at, end - at));
+        at = end + 1;
+        if (item.empty()) continue;
+        if (++count > limits::kExtraAddresses) {
+            complain("lists more than " + std::to_string(limits::kExtraAddresses) + " addresses");
+            break;
+        }
+        const auto prefix = parse_block(item);
+        if (!prefix) {
+            complain(quoted(item) +
+                     " is no address and no block, as in \"10.1.2.3, 2001:db8::/64\"");
+        } else if (prefix->length() == 0) {
+            complain(quoted(item) + " is every address there is");
+        } else {
+            found.push_back(*prefix);
+        }
+    }
+    std::ranges::sort(found);
+    const auto repeated = std::ranges::unique(found);
+    found.erase(repeated.begin(), repeated.end());
+    return found;
+}
+
 }  // namespace
 
 std::optional<Pod> decode_pod(const Node& object, const std::string& default_namespace,
@@ -171,6 +227,7 @@ std::optional<Pod> decode_pod(const Node& object, const std::string& default_nam
             .labels = std::move(meta.labels),
             .deleting = meta.deleting,
             .created_s = meta.created_s,
+            .extra_addresses = decode_extra_addresses(object, report),
             .pos = report.pos(object.line)};
     const std::string remedy = "the pod counts as without it until it is mended";
     bool host_network_known = true;

@@ -185,6 +185,13 @@ json::object encode(const Pod& pod) {
     if (!pod.labels.empty()) metadata["labels"] = encode_labels(pod.labels);
     if (pod.created_s != 0) metadata["creationTimestamp"] = timestamp_s(pod.created_s);
     if (pod.deleting) metadata["deletionTimestamp"] = timestamp_s(0);
+    if (!pod.extra_addresses.empty()) {
+        std::string list;
+        for (const Prefix& block : pod.extra_addresses) {
+            list += (list.empty() ? "" : ", ") + to_string(block);
+        }
+        metadata["annotations"] = member(kExtraAddresses, list);
+    }
     json::object spec;
     spec["containers"] = encode_containers(pod.ports);
     if (!pod.node.empty()) spec["nodeName"] = pod.node.get();

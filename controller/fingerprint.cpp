@@ -5,12 +5,14 @@
 #include <cstring>
 #include <random>
 
+#include "controller/objects.hpp"
+
 namespace podfence {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kMeaningless = {"annotations", "generation",
-                                                          "managedFields", "resourceVersion"};
+constexpr std::array<std::string_view, 3> kMeaningless = {"generation", "managedFields",
+                                                          "resourceVersion"};
 
 void add_tree(KeyedHash& hash, const Node& node) {
     hash.add(node.key).add(node.text).add(static_cast<std::uint64_t>(node.kind) |
@@ -87,6 +89,11 @@ std::uint64_t fingerprint(const Node& object, const HashKey& key) {
             continue;
         }
         for (const Node& member : part.children) {
+            if (member.key == "annotations") {
+                // Of these only one means anything; leases and the like change all the time.
+                if (const Node* extra = member.find(kExtraAddresses)) add_tree(hash, *extra);
+                continue;
+            }
             if (std::find(kMeaningless.begin(), kMeaningless.end(), member.key) ==
                 kMeaningless.end()) {
                 add_tree(hash, member);

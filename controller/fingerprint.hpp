@@ -31,7 +31,8 @@ class KeyedHash {
 std::uint32_t hash_of(const nft::Address& address);
 
 /// Of all that is left of an object in its tree, but for what changes without meaning anything to
-/// policy: the version, and annotations. Equal objects from a list and from a watch are equal here.
+/// policy: the version, and annotations but for kExtraAddresses. Equal objects from a list and from
+/// a watch are equal here.
 std::uint64_t fingerprint(const Node& object, const HashKey& key);
 
 }  // namespace podfence

@@ -26,6 +26,8 @@ inline constexpr std::size_t kProblems = 100;
 /// Directories inside directories, and entries read in all of them.
 inline constexpr std::size_t kDirectoryDepth = 32;
 inline constexpr std::size_t kDirectoryEntries = 100'000;
+/// Addresses and blocks that one pod's annotation may list.
+inline constexpr std::size_t kExtraAddresses = 32;
 /// What is quoted of an offending value.
 inline constexpr std::size_t kQuotedBytes = 80;
 /// Bytes asked of the kernel at once.

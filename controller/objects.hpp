@@ -99,6 +99,10 @@ struct ContainerPort {
     friend auto operator<=>(const ContainerPort&, const ContainerPort&) = default;
 };
 
+/// The annotation of a pod that lists addresses and blocks, separated by commas, which it may use
+/// beside its own where the operator lets annotations say so (N73).
+inline constexpr std::string_view kExtraAddresses = "podfence.io/extra-addresses";
+
 /// What replicas and neighbours have in common is shared: a cluster is mostly that.
 struct Pod {
     ObjectName name;
@@ -114,6 +118,7 @@ struct Pod {
     /// Container ports in look-up order: containers, then restartable init containers (N43). To
     /// policy only those with a name matter; the others say what a flow to the pod goes to.
     Shared<std::vector<ContainerPort>> ports{};
+    Shared<std::vector<Prefix>> extra_addresses{};  ///< Of kExtraAddresses: sorted, each once.
     Shared<SourcePos> pos{};
     friend bool operator==(const Pod&, const Pod&) = default;
 };

@@ -43,11 +43,16 @@ std::vector<Address> PodLinks::KnownPod::all_addresses() const {
     return all;
 }
 
-void PodLinks::set_pod(const ObjectName& pod, std::vector<Address> addresses) {
+void PodLinks::set_pod(const ObjectName& pod, std::vector<Address> addresses,
+                       std::vector<Prefix> extra) {
     std::ranges::sort(addresses);
     const auto known = pods_.find(pod);
     if (known == pods_.end() && addresses.empty()) return;
     KnownPod& entry = pods_[pod];
+    if (entry.extra != extra) {
+        entry.extra = std::move(extra);
+        dirty_.insert(pod);
+    }
     if (known != pods_.end() && entry.addresses == addresses) return;
     for (const Address& address : entry.addresses) {
         auto& holders = by_address_[address];
@@ -294,7 +299,8 @@ void PodLinks::grant(const ObjectName& name, KnownPod& pod,
                     .name = facts_.link(index)->name,
                     .pod = name,
                     .evidence = evidence,
-                    .addresses = pod.all_addresses()};
+                    .addresses = pod.all_addresses(),
+                    .extra = pod.extra};
         auto& was = bound_[index];
         if (was != now) {
             was = std::move(now);

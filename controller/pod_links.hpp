@@ -49,6 +49,7 @@ struct PodLink {
     ObjectName pod{};
     Evidence evidence = Evidence::route;
     std::vector<Address> addresses{};  ///< All of the pod's, sorted.
+    std::vector<Prefix> extra{};       ///< What it may use besides, sorted.
     friend bool operator==(const PodLink&, const PodLink&) = default;
 };
 
@@ -73,7 +74,9 @@ class PodLinks {
   public:
     /// A pod of this node that holds these addresses now; replaces what was known of it. None: it
     /// has no part in this (finished, on the node's network, without addresses yet).
-    void set_pod(const ObjectName& pod, std::vector<Address> addresses);
+    /// `extra`: what it may use besides, which tells nothing about where it is.
+    void set_pod(const ObjectName& pod, std::vector<Address> addresses,
+                 std::vector<Prefix> extra = {});
     /// The CNI plugin has made this interface for the pod, with these addresses. Holds until the
     /// interface is gone or untold(), whether the API knows of the pod or not.
     void told(const ObjectName& pod, LinkIndex link, std::vector<Address> addresses);
@@ -105,6 +108,7 @@ class PodLinks {
     };
     struct KnownPod {
         std::vector<Address> addresses{};  ///< By the API.
+        std::vector<Prefix> extra{};       ///< Likewise.
         std::optional<Told> told{};
         std::set<LinkIndex> claims{};     ///< By a plugin or a route: nobody can have forged them.
         std::set<LinkIndex> links{};      ///< What it was given.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "controller/objects.hpp"
+
 namespace podfence {
 
 namespace {
@@ -99,15 +101,16 @@ Field Field::make_object() {
         while (!path.empty()) field = &field->grow(take_step(path));
         field->irrelevant_ = true;
     }
+    Field& annotations = object.grow("metadata").grow("annotations");
+    annotations.irrelevant_ = false;
+    annotations.others_irrelevant_ = true;
+    annotations.grow(kExtraAddresses);
     return object;
 }
 
 Field Field::make_event() {
     Field object = make_object();
-    Field& annotations = object.grow("metadata").grow("annotations");
-    annotations.irrelevant_ = false;
-    annotations.others_irrelevant_ = true;
-    annotations.grow(kInitialEventsEnd);
+    object.grow("metadata").grow("annotations").grow(kInitialEventsEnd);
     Field event;
     event.below_.emplace_back("object", std::move(object));
     return event;

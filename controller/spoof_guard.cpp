@@ -108,11 +108,13 @@ void SpoofGuard::remember() {
     const auto held = kernel_.dump(options_.rules.table);
     if (!held || !held->table) return;
     for (const auto& [name, set] : held->table->sets) {
-        if (set.spec.key.size() != 2 || set.spec.key.front() != nft::FieldType::iface_index) {
+        const auto& key = set.spec.key;
+        // Blocks are of annotations, and tell nothing about where a pod is.
+        if (key.size() != 2 || key.front() != nft::FieldType::iface_index || set.spec.interval) {
             continue;
         }
         for (const nft::Element& element : set.elements) {
-            const auto fields = nft::split_key(set.spec.key, element.first);
+            const auto fields = nft::split_key(key, element.first);
             const auto* address = std::get_if<Address>(&fields[1]);
             if (address != nullptr) links_.remember(std::get<std::uint32_t>(fields[0]), *address);
         }
@@ -165,7 +167,9 @@ void SpoofGuard::refresh_pods() {
         } else {
             contested_.erase(name);
         }
-        links_.set_pod(name, std::move(held));
+        const bool more = !held.empty() && options_.rules.extra_by_annotation;
+        links_.set_pod(name, std::move(held),
+                       more ? pod->extra_addresses.get() : std::vector<Prefix>());
     }
 }
 
@@ -325,7 +329,8 @@ AntiSpoofStatus SpoofGuard::status() const {
                           .interface = link.name,
                           .index = index,
                           .evidence = std::string(to_string(link.evidence)),
-                          .addresses = link.addresses};
+                          .addresses = link.addresses,
+                          .extra = link.extra};
         const auto counted = counted_.find(hook_chain(link));
         if (counted != counted_.end()) one.refused = counted->second;
         status.interfaces.add(std::move(one), kPodLinksMax);

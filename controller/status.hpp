@@ -120,7 +120,8 @@ struct PodLinkStatus {
     std::uint32_t index = 0;
     std::string evidence{};  ///< "cni", "route", "peer", "learned": how it is known.
     std::vector<Address> addresses{};
-    std::uint64_t refused = 0;  ///< Packets dropped, or in an audit let through, so far.
+    std::vector<Prefix> extra{};  ///< By the pod's annotation.
+    std::uint64_t refused = 0;    ///< Packets dropped, or in an audit let through, so far.
 };
 
 /// How sources are proved (controller/spoof_guard.hpp).

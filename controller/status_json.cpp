@@ -124,12 +124,15 @@ json::object pod_json(const PodTrouble& trouble) {
 json::object link_json(const PodLinkStatus& link) {
     json::array addresses;
     for (const Address& address : link.addresses) addresses.emplace_back(to_string(address));
+    json::array extra;
+    for (const Prefix& block : link.extra) extra.emplace_back(to_string(block));
     return {{"namespace", link.pod.ns},
             {"name", link.pod.name},
             {"interface", text_of(link.interface)},
             {"index", link.index},
             {"known_by", link.evidence},
             {"addresses", std::move(addresses)},
+            {"extra_addresses", std::move(extra)},
             {"refused_packets", link.refused}};
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "controller/limits.hpp"
+#include "controller/objects.hpp"
 #include "controller/relevance.hpp"
 
 namespace podfence {
@@ -69,10 +70,13 @@ std::string_view plain_key(std::string_view content) {
     return key ? content.substr(0, size) : std::string_view();
 }
 
+/// The one that matters hardly anybody has: then the others are dropped by who reads the text.
+constexpr std::string_view kAnnotations = "metadata.annotations";
+
 /// Follows the keys of block-style lines by their indentation.
 class PathTracker {
   public:
-    explicit PathTracker(bool pod) : pod_(pod) {}
+    PathTracker(bool pod, bool annotated) : pod_(pod), annotated_(annotated) {}
 
     /// Judges a line whose content starts at `column`.
     Verdict judge(std::string_view content, std::size_t column);
@@ -88,6 +92,7 @@ class PathTracker {
     void leave(std::size_t column, bool for_element);
 
     bool pod_;
+    bool annotated_;
     std::vector<Level> levels_{};
     std::string path_{};
 };
@@ -117,9 +122,10 @@ Verdict PathTracker::judge(std::string_view content, std::size_t column) {
     path_ += key;
     Verdict verdict = Verdict::keep;
     if (!key.empty()) {
-        verdict = pod_ && !is_pod_field(path_) ? Verdict::drop
-                  : is_irrelevant(path_)       ? Verdict::drop_below
-                                               : Verdict::keep;
+        verdict = pod_ && !is_pod_field(path_)          ? Verdict::drop
+                  : annotated_ && path_ == kAnnotations ? Verdict::keep
+                  : is_irrelevant(path_)                ? Verdict::drop_below
+                                                        : Verdict::keep;
     }
     if (key.empty() || !is_bare_key(content, key)) {
         // Below a value there is no structure to follow: no path with this mark is known.
@@ -233,7 +239,7 @@ bool may_have_anchors(std::string_view text) {
 YamlText pruned(const YamlText& text) {
     YamlText kept;
     kept.text.reserve(text.text.size());
-    PathTracker tracker(is_pod(text.text));
+    PathTracker tracker(is_pod(text.text), text.text.find(kExtraAddresses) != std::string::npos);
     bool dropping = false;
     std::size_t drop_column = 0;
     std::uint32_t number = 0;

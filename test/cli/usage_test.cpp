@@ -63,6 +63,7 @@ TEST_CASE("bad usage is status 2, on stderr, with what was probably meant", "[cl
              {{"apply", "--table-name", "podfence-23456789012345678901234", "-f", "x"},
               "at most 31"},
              {{"cleanup", "--table-name", "podfence-canary"}, "another table of its own"},
+             {{"agent", "--extra-addresses", "on", "-f", "x"}, "not one of: off, annotation"},
              {{"agent", "--ingress-priority", "x", "-f", "x"}, "numbers from -10000 to 10000"},
              {{"agent", "--established", "perhaps", "-f", "x"}, "--established"},
              {{"apply", "--node", "", "-f", "x"}, "--node: the value is empty"},

@@ -33,6 +33,8 @@ constexpr std::chrono::seconds kPatience{5};
 class Guard {
   public:
     Guard(const Network& network, std::size_t node, AntiSpoofMode mode = AntiSpoofMode::enforce)
+        : Guard(network, node, AntiSpoofOptions{.mode = mode}) {}
+    Guard(const Network& network, std::size_t node, const AntiSpoofOptions& rules)
         : network_(network), node_(node), log_({.level = LogLevel::error}) {
         for (std::size_t i = 0; i < network.pod_count(); ++i) {
             const Host& host = network.pod(i);
@@ -44,8 +46,8 @@ class Guard {
         }
         const Stay stay = network_.node(node).ns.enter();
         kernel_ = nft::NetlinkKernel::open().value();
-        guard_ = SpoofGuard::open(io_, {.node = network_.node(node).name, .rules = {.mode = mode}},
-                                  cluster_, *kernel_, log_)
+        guard_ = SpoofGuard::open(io_, {.node = network_.node(node).name, .rules = rules}, cluster_,
+                                  *kernel_, log_)
                      .value();
         for (const auto& [name, pod] : cluster_.pods()) guard_->pod_changed(name);
         guard_->listed();
@@ -315,6 +317,36 @@ void check_holds(const Guard& guard, Stage& stage, Ear& ear) {
 }
 
 }  // namespace
+
+TEST_CASE("Lab N73: what a pod's annotation lists passes from that pod, while it lists it") {
+    const Lab lab(six_pods());
+    for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
+        INFO((number == 0 ? "bridge" : "ptp"));
+        Guard guard(lab, number, {.extra_by_annotation = true});
+        Stage stage(lab, number, guard);
+        const Address v4 = Stage::parse("198.51.100.7");
+        const Address v6 = Stage::parse("2001:db8::bad");
+        const Address to4 = stage.receiver.primary(Family::ipv4);
+        const Address to6 = stage.receiver.primary(Family::ipv6);
+        const std::vector<Bytes> frames{udp_frame(stage.wire, v4, to4, kPort, Bytes(16, 'h')),
+                                        udp_frame(stage.wire, v6, to6, kPort, Bytes(16, 'h')),
+                                        arp_frame(stage.everyone, 2, v4, to4)};
+        // How many are refused when this pod lists that.
+        const auto refused = [&](const Host& host, const std::vector<Prefix>& extra) {
+            Pod pod = *guard.cluster().find_pod({"lab", host.name});
+            pod.extra_addresses = extra;
+            guard.change(pod);
+            guard.settle();
+            const auto before = guard.refused();
+            stage.cable.send(frames);
+            return guard.refused() - before;
+        };
+        const std::vector<Prefix> extra{*Prefix::make(v4, 29), *Prefix::make(v6, 128)};
+        CHECK(refused(stage.victim, extra) == frames.size());
+        CHECK(refused(stage.sender, extra) == 0);
+        CHECK(refused(stage.sender, {}) == frames.size());
+    }
+}
 
 TEST_CASE("Lab N73: the guard follows an interface's new name") {
     const Lab lab(six_pods());

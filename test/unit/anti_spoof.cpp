@@ -159,6 +159,32 @@ TEST_CASE("What the operator adds every pod may use") {
     CHECK(door.lets_in_ip("10.0.0.7", "1.1.1.1"));
 }
 
+TEST_CASE("What a pod's annotation lists it may use, and no other pod, where that is asked for") {
+    auto links = two_pods();
+    links.at(7).extra = {Prefix::parse("192.0.2.1/32").value(),
+                         Prefix::parse("192.0.2.0/30").value(), Prefix::parse("fd99::/64").value()};
+    const Door closed{compile_anti_spoof(links, {})};
+    CHECK_FALSE(closed.lets_in_ip("192.0.2.1", "1.1.1.1"));
+    CHECK(closed.table == compile_anti_spoof(two_pods(), {}));
+    const Door door{compile_anti_spoof(links, {.extra_by_annotation = true})};
+    CHECK(door.lets_in_ip("10.0.0.7", "1.1.1.1"));
+    CHECK(door.lets_in_ip("192.0.2.0", "1.1.1.1"));
+    CHECK(door.lets_in_ip("192.0.2.3", "1.1.1.1"));
+    CHECK_FALSE(door.lets_in_ip("192.0.2.4", "1.1.1.1"));
+    CHECK(door.lets_in_arp("192.0.2.1", "192.0.2.1"));
+    CHECK(door.lets_in_arp("0.0.0.0", "192.0.2.1"));
+    CHECK(door.lets_in_ip("fd99::1", "fd00::8"));
+    CHECK(door.lets_in_nd(136, "fd99::1", "fd99::1"));
+    CHECK(door.lets_in_nd(135, "::", "fd99::1"));
+    for (const char* address : {"192.0.2.1", "10.0.0.7"}) {
+        Packet packet{.source = ip(address), .destination = ip("1.1.1.1")};
+        CHECK_FALSE(door.lets_in(packet, 8));
+    }
+    Packet claim{.source = ip("0.0.0.0"), .destination = ip("192.0.2.1"), .ether_type = kArp};
+    CHECK_FALSE(door.lets_in(claim, 8));
+    CHECK_FALSE(door.lets_in_ip("fd9a::1", "fd00::8"));
+}
+
 TEST_CASE("An audit refuses nothing and counts the same") {
     const Door door{compile_anti_spoof(two_pods(), {.mode = AntiSpoofMode::audit})};
     CHECK(door.lets_in_ip("10.0.0.8", "1.1.1.1"));

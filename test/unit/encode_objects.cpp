@@ -67,6 +67,15 @@ TEST_CASE("a pod is served with all that matters", "[encode]") {
     CHECK(json.at("spec").at("containers").as_array().size() == 2);
 }
 
+TEST_CASE("a pod is served with what its annotation lists", "[encode]") {
+    Pod one = pod("shop/vm", "10.0.0.2");
+    one.extra_addresses = std::vector{cidr("10.1.0.0/24"), cidr("192.0.2.1/32"), cidr("fd99::/64")};
+    const Loaded loaded = read_back(one);
+    CAPTURE(all_problems(loaded));
+    CHECK(loaded.problems.empty());
+    CHECK(loaded.cluster.pods().begin()->second.extra_addresses == one.extra_addresses);
+}
+
 TEST_CASE("a policy is served with all that matters", "[encode]") {
     check_survives(policy("a/deny").ingress());
     check_survives(policy("a/both").ingress().egress());

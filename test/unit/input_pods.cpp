@@ -163,3 +163,77 @@ TEST_CASE("input: a namespace that was not read is told when a selector needs it
                            pod_yaml("") + policy + "team: a}}}]}]}\n");
     CHECK(read.problems.empty());
 }
+
+namespace {
+
+std::vector<std::string> extra_of(const Loaded& loaded) {
+    std::vector<std::string> texts;
+    for (const Prefix& block : loaded.cluster.pods().begin()->second.extra_addresses) {
+        texts.push_back(nft::to_string(block));
+    }
+    return texts;
+}
+
+}  // namespace
+
+TEST_CASE("input: an annotation lists addresses that a pod may use besides") {
+    const std::string head = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n";
+    const std::string tail = "spec:\n  nodeName: n1\n";
+    const std::vector<std::string> both{"10.1.2.3/32", "2001:db8::/64"};
+    for (const std::string& text : std::vector<std::string>{
+             head +
+                 "  annotations:\n    other: |\n      a: b\n"
+                 "    podfence.io/extra-addresses: \"10.1.2.3, 2001:db8::/64,\"\n" +
+                 tail,
+             head + "  annotations: {podfence.io/extra-addresses: '2001:db8::1/64,10.1.2.3'}\n" +
+                 tail,
+             R"({"apiVersion": "v1", "kind": "Pod", "metadata": {"annotations": {"a": {"b": 1},
+                 "podfence.io/extra-addresses": "10.1.2.3,2001:db8::/64,10.1.2.3/32"},
+                 "name": "web"}})"}) {
+        CAPTURE(text);
+        const Loaded loaded = load_text("t", text);
+        CAPTURE(all_problems(loaded));
+        CHECK(loaded.problems.empty());
+        CHECK(extra_of(loaded) == both);
+    }
+    const Loaded without = load_text("t", head + "  annotations:\n    other: x\n" + tail);
+    CHECK(extra_of(without).empty());
+}
+
+TEST_CASE("input: what is wrong in that annotation is told, and gives the pod nothing") {
+    struct Row {
+        const char* value;
+        const char* said;
+        std::size_t left;
+    };
+    const Row row = GENERATE(values<Row>({{"'10.0.0, 10.0.0.1'", "\"10.0.0\"", 1},
+                                          {"'10.0.0.1/33'", "no address and no block", 0},
+                                          {"'0.0.0.0/0,::/0,fd00::1'", "every address", 1},
+                                          {"'::ffff:10.0.0.1'", "no address and no block", 0},
+                                          {"'10.0.0.1 10.0.0.2'", "no address and no block", 0},
+                                          {"[10.0.0.1]", "list", 0}}));
+    CAPTURE(row.value);
+    const Loaded loaded =
+        load_text("t",
+                  "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, annotations: "
+                  "{podfence.io/extra-addresses: " +
+                      std::string(row.value) + "}}\n");
+    CAPTURE(all_problems(loaded));
+    REQUIRE_FALSE(loaded.problems.empty());
+    CHECK(loaded.problems.front().object == "Pod shop/web");
+    CHECK(all_problems(loaded).find(row.said) != std::string::npos);
+    CHECK(all_problems(loaded).find("podfence.io/extra-addresses") != std::string::npos);
+    CHECK(extra_of(loaded).size() == row.left);
+}
+
+TEST_CASE("input: an annotation lists only so many addresses") {
+    std::string list;
+    for (int i = 0; i < 40; ++i) list += "10.0.0." + std::to_string(i) + ",";
+    const Loaded loaded =
+        load_text("t",
+                  "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\","
+                  "\"annotations\":{\"podfence.io/extra-addresses\":\"" +
+                      list + "\"}}}");
+    CHECK(loaded.problems.size() == 1);
+    CHECK(extra_of(loaded).size() == 32);
+}

@@ -112,6 +112,11 @@ TEST_CASE("A host route says whose interface it is") {
     CHECK(w.bound() == Texts{"veth7=a(route)"});
     CHECK(w.links.links().at(7).addresses == std::vector{ip("10.0.0.7"), ip("fd00::7")});
     CHECK(w.ends.asked.empty());
+    // What it may use besides says nothing about where it is.
+    w.links.set_pod(pod("a"), {ip("10.0.0.7")}, {*Prefix::parse("10.0.0.8/32")});
+    w.route("10.0.0.8", 8);
+    CHECK(w.settle() == std::set<LinkIndex>{7});
+    CHECK(w.links.links().at(7).extra.size() == 1);
 }
 
 TEST_CASE("A route in another table counts, the main table's first") {
