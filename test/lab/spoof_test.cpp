@@ -18,7 +18,7 @@
 #include "controller/spoof_guard.hpp"
 #include "test/support/effort.hpp"
 #include "test/support/lab.hpp"
-#include "test/support/lab_frames.hpp"
+#include "test/support/lab_forgery.hpp"
 #include "test/support/lab_process.hpp"
 #include "test/support/lab_socket.hpp"
 #include "test/support/skip.hpp"
@@ -26,7 +26,7 @@
 namespace podfence::lab {
 namespace {
 
-constexpr std::uint16_t kPort = 5000;
+constexpr std::uint16_t kPort = Forger::kPort;
 constexpr std::chrono::seconds kPatience{5};
 
 /// The guard of one node, in its namespace, with the pods of the lab as the API has them.
@@ -107,102 +107,14 @@ struct Stage {
     const Host& sender;
     const Host& receiver;
     const Host& victim;
-    Cable cable;
-    Wire wire{};
-    Wire everyone{};
+    Forger forger;
 
-    Stage(const Network& network, std::size_t number, const Guard& guard)
+    Stage(const Network& network, std::size_t number)
         : node(network.node(number)),
           sender(network.pod(number)),
           receiver(network.pod(number + 2)),
           victim(network.pod(number + 4)),
-          cable(sender.ns) {
-        wire.source = cable.mac();
-        everyone = {.source = cable.mac(), .destination = {255, 255, 255, 255, 255, 255}};
-        // Over a bridge straight to the other pod, over a cable of its own to the node.
-        const Stay stay = number == 0 ? receiver.ns.enter() : node.ns.enter();
-        wire.destination = mac_of(number == 0 ? "eth0" : guard.link_of(sender).name);
-    }
-
-    /// What the sender may not say.
-    std::vector<Bytes> forged() const {
-        const Bytes mark(16, 'f');
-        std::vector<Bytes> frames;
-        for (const Family family : {Family::ipv4, Family::ipv6}) {
-            const Address to = receiver.primary(family);
-            for (const Address& from :
-                 {victim.primary(family), receiver.primary(family), node.primary(family),
-                  parse(family == Family::ipv4 ? "198.51.100.7" : "2001:db8::bad"),
-                  parse(family == Family::ipv4 ? "127.0.0.1" : "::1"),
-                  parse(family == Family::ipv4 ? "0.0.0.0" : "::")}) {
-                frames.push_back(udp_frame(wire, from, to, kPort, mark));
-            }
-            const Bytes honest = udp_frame(wire, sender.primary(family), to, kPort, mark);
-            for (const std::uint16_t vlan : {0, 1}) frames.push_back(tagged(honest, vlan));
-            frames.push_back(tagged(tagged(honest, 0), 0));
-        }
-        const Address victim4 = victim.primary(Family::ipv4);
-        const Address gateway4 = node.addresses.at(4);
-        const Address to4 = receiver.primary(Family::ipv4);
-        frames.push_back(arp_frame(everyone, 1, victim4, victim4));
-        frames.push_back(arp_frame(everyone, 2, gateway4, to4));
-        frames.push_back(arp_frame(wire, 2, victim4, to4));
-        frames.push_back(arp_frame(everyone, 1, Address(), victim4));
-        const Address own6 = sender.primary(Family::ipv6);
-        const Address victim6 = victim.primary(Family::ipv6);
-        const Address gateway6 = node.addresses.at(5);
-        const Address to6 = receiver.primary(Family::ipv6);
-        frames.push_back(neighbour_frame(wire, 136, own6, to6, victim6));
-        frames.push_back(neighbour_frame(wire, 136, own6, to6, gateway6));
-        frames.push_back(neighbour_frame(wire, 136, victim6, to6, victim6));
-        frames.push_back(neighbour_frame(wire, 135, victim6, to6, to6));
-        frames.push_back(neighbour_frame(wire, 135, parse("::"), to6, victim6));
-        frames.push_back(neighbour_frame(wire, 134, parse("fe80::1"), to6, own6));
-        return frames;
-    }
-
-    /// What it may, and the receiver will hear: one of each family.
-    std::vector<Bytes> honest() const {
-        const Bytes mark(16, 'h');
-        std::vector<Bytes> frames;
-        for (const Family family : {Family::ipv4, Family::ipv6}) {
-            frames.push_back(
-                udp_frame(wire, sender.primary(family), receiver.primary(family), kPort, mark));
-        }
-        return frames;
-    }
-
-    static Address parse(const char* text) { return Address::parse(text).value(); }
-};
-
-/// Counts what comes to the receiver, by its mark.
-class Ear {
-  public:
-    explicit Ear(const Host& host) : sockets_{open(host, Family::ipv4), open(host, Family::ipv6)} {}
-
-    void listen() {
-        for (const UniqueFd& fd : sockets_) {
-            std::array<char, 64> payload{};
-            while (::recv(fd.get(), payload.data(), payload.size(), MSG_DONTWAIT) > 0) {
-                ++(payload[0] == 'h' ? honest : forged);
-            }
-        }
-    }
-    std::uint64_t honest = 0;
-    std::uint64_t forged = 0;
-
-  private:
-    static UniqueFd open(const Host& host, Family family) {
-        const Stay stay = host.ns.enter();
-        UniqueFd fd(
-            ::socket(family == Family::ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-        const int bytes = 8 << 20;
-        ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
-        const SocketAddress own = socket_address(host.primary(family), kPort);
-        if (!fd || ::bind(fd.get(), own.get(), own.length) != 0) fail_errno("listening");
-        return fd;
-    }
-    std::array<UniqueFd, 2> sockets_;
+          forger(network, sender, receiver, victim) {}
 };
 
 /// Whether a datagram to a port where nobody listens is told so.
@@ -261,10 +173,10 @@ TEST_CASE("Lab N73: forged frames do not pass a pod's interface, honest ones do"
         CHECK(unanswered(lab, number) == 0);
         CHECK(guard.refused() == 0);
 
-        Stage stage(lab, number, guard);
+        Stage stage(lab, number);
         Ear ear(stage.receiver);
-        const auto forged = stage.forged();
-        const auto honest = stage.honest();
+        const auto forged = stage.forger.forged();
+        const auto honest = stage.forger.honest();
         std::uint64_t forged_sent = 0;
         std::uint64_t honest_sent = 0;
         while (forged_sent + honest_sent < packets_of_run() / 2) {
@@ -273,7 +185,7 @@ TEST_CASE("Lab N73: forged frames do not pass a pod's interface, honest ones do"
                 burst.insert(burst.end(), forged.begin(), forged.end());
                 burst.insert(burst.end(), honest.begin(), honest.end());
             }
-            stage.cable.send(burst);
+            stage.forger.send(burst);
             forged_sent += 8 * forged.size();
             honest_sent += 8 * honest.size();
             ear.listen();
@@ -293,10 +205,10 @@ TEST_CASE("Lab N73: forged frames do not pass a pod's interface, honest ones do"
 TEST_CASE("Lab N73: an audit lets forged frames in and counts them") {
     const Lab lab(six_pods());
     Guard guard(lab, 0, AntiSpoofMode::audit);
-    Stage stage(lab, 0, guard);
-    const auto forged = stage.forged();
+    Stage stage(lab, 0);
+    const auto forged = stage.forger.forged();
     Ear ear(stage.receiver);
-    stage.cable.send(forged);
+    stage.forger.send(forged);
     ear.listen();
     CHECK(guard.refused() == forged.size());
     CHECK(ear.forged > 0);
@@ -308,12 +220,12 @@ namespace {
 void check_holds(const Guard& guard, Stage& stage, Ear& ear) {
     const auto before = guard.refused();
     const auto heard = ear.honest;
-    stage.cable.send(stage.forged());
-    stage.cable.send(stage.honest());
+    stage.forger.send(stage.forger.forged());
+    stage.forger.send(stage.forger.honest());
     ear.listen();
-    CHECK(guard.refused() - before == stage.forged().size());
+    CHECK(guard.refused() - before == stage.forger.forged().size());
     CHECK(ear.forged == 0);
-    CHECK(ear.honest - heard == stage.honest().size());
+    CHECK(ear.honest - heard == stage.forger.honest().size());
 }
 
 }  // namespace
@@ -353,7 +265,7 @@ TEST_CASE("Lab N73: the guard follows an interface's new name") {
     for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
         INFO((number == 0 ? "bridge" : "ptp"));
         Guard guard(lab, number);
-        Stage stage(lab, number, guard);
+        Stage stage(lab, number);
         Ear ear(stage.receiver);
         const PodLink link = guard.link_of(stage.sender);
         const auto renaming = run_program(
@@ -374,7 +286,7 @@ TEST_CASE("Lab N73: the guard follows interfaces and addresses") {
     for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
         INFO((number == 0 ? "bridge" : "ptp"));
         Guard guard(lab, number);
-        Stage stage(lab, number, guard);
+        Stage stage(lab, number);
         Ear ear(stage.receiver);
         const PodLink link = guard.link_of(stage.sender);
         check_holds(guard, stage, ear);

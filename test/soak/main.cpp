@@ -1,5 +1,6 @@
 // Random clusters, policies, events and packets with ever new seeds, until it is told to stop or
 // the judges disagree. `sudo test/run --soak` builds and starts it.
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -12,17 +13,27 @@
 
 #include <CLI/CLI.hpp>
 
+#include "test/sim/world.hpp"
 #include "test/support/agreement.hpp"
 #include "test/support/lab_agreement.hpp"
+#include "test/support/lab_life.hpp"
 
 namespace podfence {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// Two judges without packets; the agent's core in a simulated world; agents in a real one.
+constexpr const char* kProperty = "property";
+constexpr const char* kSimulation = "simulation";
+constexpr const char* kLife = "life";
+
 enum Exit { kAgreed = 0, kDisagreed = 1, kUsage = 2, kEnvironment = 3 };
 
 constexpr std::uint64_t kClustersPerRound = 200;
+constexpr std::uint64_t kWorldsPerRound = 4;
+constexpr std::size_t kEventsPerWorld = 500;
+constexpr std::size_t kStepsPerLife = 20;
 /// A lab is used for so many rounds, each of which starts from what the last one left.
 constexpr std::uint64_t kRoundsPerLab = 20;
 constexpr std::chrono::seconds kProgressInterval{10};
@@ -38,7 +49,7 @@ const std::vector<Wired> kLabs{{"bridge+ptp", lab::Wiring::bridge, lab::Wiring::
 struct Options {
     std::uint64_t seed = 0;
     std::uint64_t rounds = 0;  ///< 0: until told.
-    std::string only{};        ///< "property" or a lab's name; empty: everything in turns.
+    std::string only{};        ///< A part or a lab's name; empty: everything in turns.
 };
 
 /// Ctrl-C and termination, taken only between rounds: nothing is left half done, and programs that
@@ -69,7 +80,9 @@ class Soak {
         StopRequest stop;
         for (; !options_.rounds || rounds_ < options_.rounds; ++rounds_) {
             if (stop.arrived()) break;
-            if (!property_round() || !lab_round()) return false;
+            if (!property_round() || !simulation_round() || !lab_round() || !life_round()) {
+                return false;
+            }
             if (Clock::now() < next_progress_) continue;
             next_progress_ = Clock::now() + kProgressInterval;
             progress("");
@@ -84,18 +97,50 @@ class Soak {
     }
 
     bool property_round() {
-        if (!wanted("property")) return true;
+        if (!wanted(kProperty)) return true;
         for (std::uint64_t i = 0; i < kClustersPerRound; ++i) {
             const std::uint64_t seed = options_.seed + rounds_ * kClustersPerRound + i;
             if (const auto found = test::find_disagreement(seed, tally_)) {
-                return report("property", seed, *found);
+                return report(kProperty, seed, *found);
             }
         }
         return true;
     }
 
+    bool simulation_round() {
+        if (!wanted(kSimulation)) return true;
+        for (std::uint64_t i = 0; i < kWorldsPerRound; ++i) {
+            const std::uint64_t seed = options_.seed + rounds_ * kWorldsPerRound + i;
+            test::World world(seed);
+            const std::string wrong = world.run(kEventsPerWorld);
+            simulated_ += world.tally().events;
+            if (!wrong.empty()) return report(kSimulation, seed, wrong);
+        }
+        return true;
+    }
+
+    /// It takes long, so in turns with the others it comes once a lab.
+    bool life_round() {
+        if (!wanted(kLife)) return true;
+        if (options_.only.empty() && (rounds_ + 1) % kRoundsPerLab != 0) return true;
+        rig_.reset();  // The next round makes another one.
+        const std::uint64_t seed = options_.seed + rounds_;
+        try {
+            lab::Life life(seed % 2 == 0 ? lab::Wiring::bridge : lab::Wiring::ptp, seed);
+            for (std::size_t step = 0; step < kStepsPerLife; ++step) {
+                if (const auto wrong = life.step()) return report(kLife, seed, *wrong);
+            }
+            lived_ += life.totals().events;
+            return true;
+        } catch (const lab::Failure& failure) {
+            return report(kLife, seed, failure.what());
+        }
+    }
+
     bool lab_round() {
-        if (options_.only == "property") return true;
+        if (std::ranges::none_of(kLabs, [&](const Wired& lab) { return wanted(lab.name); })) {
+            return true;
+        }
         if (rounds_ % kRoundsPerLab == 0) change_lab();
         const std::uint64_t seed = options_.seed + rounds_;
         try {
@@ -122,7 +167,8 @@ class Soak {
     void progress(const std::string& end) const {
         const auto took = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - start_);
         std::cout << "soak: " << took.count() << " s, " << rounds_ << " rounds, " << tally_.flows
-                  << " flows judged twice, " << real_flows_ << " real flows judged three times"
+                  << " flows judged twice, " << real_flows_ << " real flows judged three times, "
+                  << simulated_ << " events simulated, " << lived_ << " lived through"
                   << (wiring_.empty() ? "" : ", lab " + wiring_) << ", first seed " << options_.seed
                   << end << std::endl;
     }
@@ -142,6 +188,8 @@ class Soak {
     std::uint64_t rounds_ = 0;
     test::Tally tally_{};
     std::uint64_t real_flows_ = 0;
+    std::size_t simulated_ = 0;
+    std::size_t lived_ = 0;
     std::string wiring_{};
     std::unique_ptr<lab::Rig> rig_{};
 };
@@ -149,13 +197,14 @@ class Soak {
 int soak(int argc, char** argv) {
     CLI::App app(
         "Judges random clusters by the oracle, by a walk through the compiled rules and "
-        "by real packets, with new seeds, until Ctrl-C or the first disagreement.");
+        "by real packets; lets the agent live through simulated and real events; with new "
+        "seeds, until Ctrl-C or the first disagreement.");
     Options options{.seed = std::random_device{}()};
-    std::vector<std::string> parts{"property"};
+    std::vector<std::string> parts{kProperty, kSimulation, kLife};
     for (const Wired& wired : kLabs) parts.push_back(wired.name);
     app.add_option("--seed", options.seed, "First seed; else a new one, which is printed");
     app.add_option("--rounds", options.rounds, "So many rounds; else until told");
-    app.add_option("--only", options.only, "Only the judges without packets, or only this lab")
+    app.add_option("--only", options.only, "Only this part, or only this lab")
         ->check(CLI::IsMember(parts));
     try {
         app.parse(argc, argv);

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include <boost/json.hpp>
+
 #include "test/support/lab_process.hpp"
 #include "test/support/manifest.hpp"
 #include "test/support/paths.hpp"
@@ -44,6 +46,12 @@ void FileAgents::tell(const Cluster& cluster) const {
     const std::string next = directory_ + ".next";
     std::ofstream(next) << test::to_manifest(cluster);
     std::filesystem::rename(next, directory_ + "/cluster.yaml");
+}
+
+boost::json::value FileAgents::status(std::size_t node) const {
+    return boost::json::parse(run_program({test::podfence_program(), "status", "-o", "json",
+                                           "--socket", nodes_.at(node).socket})
+                                  .out);
 }
 
 std::string FileAgents::logs() const {

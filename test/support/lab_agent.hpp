@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/json/value.hpp>
+
 #include "controller/cluster.hpp"
 #include "test/support/lab.hpp"
 #include "test/support/lab_child.hpp"
@@ -19,6 +21,8 @@ class FileAgents {
 
     /// Writes what the cluster is now, whole and in an instant.
     void tell(const Cluster& cluster) const;
+    /// What `podfence status -o json` says on that node.
+    boost::json::value status(std::size_t node) const;
     /// The end of every agent's log.
     std::string logs() const;
 
