@@ -148,6 +148,18 @@ TEST_CASE("Lab: with --deny-with=reject who opens a denied connection is told at
                 static_cast<long long>(slowest.count()));
 }
 
+TEST_CASE("Lab D2: with --deny-with=reject pods that may not reach their node are told") {
+    const Scene scene;
+    CompileOptions options = rejecting();
+    options.pod_to_node_enforced = true;
+    Enforcer enforcer(scene.lab, options);
+    enforcer.apply(scene.cluster);
+    std::chrono::microseconds slowest{};
+    for (const std::size_t node : {0U, 1U}) {
+        check_told(scene.shut(node), scene.lab.node(node), slowest);
+    }
+}
+
 TEST_CASE("Lab: with --deny-with=drop nobody is told") {
     const Scene scene;
     Enforcer enforcer(scene.lab);
