@@ -235,14 +235,15 @@ TEST_CASE("Lab N73: what a pod's annotation lists passes from that pod, while it
     for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
         INFO((number == 0 ? "bridge" : "ptp"));
         Guard guard(lab, number, {.extra_by_annotation = true});
-        Stage stage(lab, number, guard);
-        const Address v4 = Stage::parse("198.51.100.7");
-        const Address v6 = Stage::parse("2001:db8::bad");
+        Stage stage(lab, number);
+        const Address v4 = Address::parse("198.51.100.7").value();
+        const Address v6 = Address::parse("2001:db8::bad").value();
         const Address to4 = stage.receiver.primary(Family::ipv4);
         const Address to6 = stage.receiver.primary(Family::ipv6);
-        const std::vector<Bytes> frames{udp_frame(stage.wire, v4, to4, kPort, Bytes(16, 'h')),
-                                        udp_frame(stage.wire, v6, to6, kPort, Bytes(16, 'h')),
-                                        arp_frame(stage.everyone, 2, v4, to4)};
+        const std::vector<Bytes> frames{
+            udp_frame(stage.forger.wire(), v4, to4, kPort, Bytes(16, 'h')),
+            udp_frame(stage.forger.wire(), v6, to6, kPort, Bytes(16, 'h')),
+            arp_frame(stage.forger.everyone(), 2, v4, to4)};
         // How many are refused when this pod lists that.
         const auto refused = [&](const Host& host, const std::vector<Prefix>& extra) {
             Pod pod = *guard.cluster().find_pod({"lab", host.name});
@@ -250,7 +251,7 @@ TEST_CASE("Lab N73: what a pod's annotation lists passes from that pod, while it
             guard.change(pod);
             guard.settle();
             const auto before = guard.refused();
-            stage.cable.send(frames);
+            stage.forger.send(frames);
             return guard.refused() - before;
         };
         const std::vector<Prefix> extra{*Prefix::make(v4, 29), *Prefix::make(v6, 128)};

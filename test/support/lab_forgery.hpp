@@ -27,6 +27,9 @@ class Forger {
     /// What it may: one of each family to the receiver.
     std::vector<Bytes> honest() const;
     void send(const std::vector<Bytes>& frames) { cable_.send(frames); }
+    /// To the receiver, by way of the node where there is no bridge.
+    const Wire& wire() const { return wire_; }
+    const Wire& everyone() const { return everyone_; }
 
   private:
     const Host& node_;
