@@ -53,6 +53,22 @@ bool has_br_netfilter() {
 constexpr const char* kNoBrNetfilter =
     "the kernel has no br_netfilter: what passes by the rules on a bridge is not tried";
 
+/// An agent with --canary, once packets have answered or could not be sent: its status, readiness,
+/// metric and log. `prefix` goes before its command.
+lab::Finished ask_canary(const std::string& prefix = "") {
+    return test::shell(
+        "dir=$(mktemp -d); " + prefix +
+        " $PODFENCE agent -f $SHOP --socket $dir/s --metrics-address 127.0.0.1:9469 --canary=1h "
+        "2>$dir/log & agent=$!; "
+        "timeout 60 $PODFENCE status --socket $dir/s --wait >/dev/null; "
+        "timeout 60 $PODFENCE status --socket $dir/s --watch -o json | "
+        "grep -q -m1 -E '\"canary\":\\{\"state\":\"(enforced|bypassed|unproven|impossible)'; "
+        "$PODFENCE status --socket $dir/s; echo status $?; exec 3<>/dev/tcp/127.0.0.1/9469; "
+        "printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3; "
+        "exec 3<>/dev/tcp/127.0.0.1/9469; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; "
+        "grep ^podfence_enforcement <&3; cat $dir/log; kill $agent; wait $agent; rm -r $dir");
+}
+
 /// Nothing of it is left on the node.
 void check_clean() {
     CHECK_FALSE(contains(test::run_shell("ip link"), "pfcanary"));
@@ -271,20 +287,7 @@ TEST_CASE("an agent with --canary tells what packets prove, and is ready only th
     PODFENCE_OWN_NETWORK();
     if (!has_br_netfilter()) PODFENCE_SKIP(kNoBrNetfilter);
     be_a_node();
-    const auto with_agent = [](const std::string& then) {
-        return test::shell(
-            "dir=$(mktemp -d); $PODFENCE agent -f $SHOP --socket $dir/s --metrics-address "
-            "127.0.0.1:9469 --canary=1h 2>$dir/log & agent=$!; "
-            "timeout 60 $PODFENCE status --socket $dir/s --wait >/dev/null; "
-            "timeout 60 $PODFENCE status --socket $dir/s --watch -o json | "
-            "grep -q -m1 -E '\"canary\":\\{\"state\":\"(enforced|bypassed|unproven|impossible)'; " +
-            then + "; kill $agent; wait $agent; rm -r $dir");
-    };
-    const std::string ask =
-        "$PODFENCE status --socket $dir/s; echo status $?; exec 3<>/dev/tcp/127.0.0.1/9469; printf "
-        "'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3; exec 3<>/dev/tcp/127.0.0.1/9469; printf "
-        "'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; grep ^podfence_enforcement <&3; cat $dir/log";
-    const auto good = with_agent(ask);
+    const auto good = ask_canary();
     CAPTURE(good.out, good.err);
     CHECK(contains(good.out, "proof       packets met the rules"));
     CHECK(contains(good.out, "status 0"));
@@ -293,11 +296,30 @@ TEST_CASE("an agent with --canary tells what packets prove, and is ready only th
     CHECK(contains(good.out, "enforcement is proven with packets"));
 
     test::run_shell("echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables");
-    const auto bad = with_agent(ask);
+    const auto bad = ask_canary();
     CAPTURE(bad.out, bad.err);
     CHECK(contains(bad.out, "NOT ENFORCING, though in sync: TCP over IPv4, UDP over IPv4 between"));
     CHECK(contains(bad.out, "status 1"));
     CHECK(contains(bad.out, "503 Service Unavailable"));
     CHECK(contains(bad.out, "packets pass by the rules"));
     CHECK(contains(bad.out, "podfence_enforcement_verified 0"));
+}
+
+TEST_CASE("an agent that lacks the canary's capability says so, and is as ready as before",
+          "[cli]") {
+    PODFENCE_OWN_NETWORK();
+    be_a_node();
+    // Another root directory than the mount namespace's own, or the kernel would let it help itself
+    // with a user namespace, which a container's seccomp profile does not.
+    const auto run = ask_canary(
+        "mkdir $dir/root; unshare --mount sh -c 'mount --rbind / $0; exec chroot $0 setpriv "
+        "--bounding-set=-sys_admin \"$@\"' $dir/root");
+    CAPTURE(run.out, run.err);
+    CHECK(contains(run.out, "proof       could not be tried"));
+    CHECK(contains(run.out, "CAP_SYS_ADMIN"));
+    CHECK(contains(run.out, "status 0"));
+    CHECK(contains(run.out, "200 OK"));
+    CHECK(contains(run.out, "podfence_enforcement_verified 0"));
+    CHECK(contains(run.out, "enforcement could not be tried with packets"));
+    check_clean();
 }
