@@ -26,7 +26,8 @@ struct StatusOptions {
 };
 
 Exit status_of(const boost::json::value& status) {
-    return in_sync(status) && !is_unproven(status) ? Exit::fine : Exit::finding;
+    const bool fine = in_sync(status) && !is_unguarded(status) && !is_unproven(status);
+    return fine ? Exit::fine : Exit::finding;
 }
 
 /// A line for each change, until somebody has seen enough.

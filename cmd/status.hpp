@@ -30,6 +30,9 @@ bool in_sync(const boost::json::value& status);
 /// Packets passed by the rules last time, or others took them.
 bool is_unproven(const boost::json::value& status);
 
+/// Sources are to be proved at pods' interfaces, and not all rules for that are in the kernel.
+bool is_unguarded(const boost::json::value& status);
+
 /// "42 s", "12 min", "3 h 12 min", "5 d 4 h"
 std::string text_of_seconds(std::int64_t seconds);
 

@@ -271,6 +271,11 @@ bool is_unproven(const json::value& status) {
     return state == "bypassed" || state == "unproven";
 }
 
+bool is_unguarded(const json::value& status) {
+    const View anti = View(&status)["anti_spoof"];
+    return anti["mode"].text() == "enforce" && !anti["in_sync"].is_true();
+}
+
 bool in_sync(const json::value& status) {
     return View(&status)["in_sync"].is_true();
 }
@@ -285,6 +290,12 @@ StatusLine headline(const json::value& value) {
                         (bypassed ? "NOT ENFORCING, though in sync: "
                                   : "IN SYNC, BUT NOT PROVEN TO ENFORCE: ") +
                         status["canary"]["reason"].text()};
+    }
+    if (in_sync(value) && is_unguarded(value)) {
+        const std::string why = status["anti_spoof"]["error"].text();
+        return {.tone = Tone::bad,
+                .text = node + "ENFORCING, BUT SOURCES ARE NOT PROVED at pods' interfaces" +
+                        (why.empty() ? " yet" : ": " + why)};
     }
     if (in_sync(value)) {
         const std::string time = since(status, status["in_sync_since"]);

@@ -81,10 +81,14 @@ nft::Result<void> Agent::guard_interfaces() {
         const auto removed = nft::remove(kernel_, options_.anti_spoof.table);
         return removed ? nft::Result<void>() : removed.error();
     }
-    auto guard = SpoofGuard::open(io_, {.node = options_.rules.node, .rules = options_.anti_spoof},
+    auto guard = SpoofGuard::open(io_,
+                                  {.node = options_.rules.node,
+                                   .rules = options_.anti_spoof,
+                                   .worked = [this] { note_guard(); }},
                                   cluster(), kernel_, log_);
     if (!guard) return guard.error();
     guard_ = *std::move(guard);
+    cni_.guard_by(*guard_);
     return {};
 }
 

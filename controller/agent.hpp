@@ -94,6 +94,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     // For the local API.
     AgentStatus status() const override;
     bool in_sync() const override { return reconciler_.in_sync(); }
+    std::string unguarded() const override;
     CanaryRecord canary() const override { return canary_.record(); }
     const Cluster& cluster() const override { return desired_.cluster(); }
 
@@ -105,6 +106,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     void begin_when_known();
     void watch_signals();
     void note_sync();
+    void note_guard();
     void proven(const CanaryRecord& answer);
     void tell_service() const;
     void feed_watchdog();
@@ -136,6 +138,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
 
     bool scheduled_ = false;
     bool told_ready_ = false;  ///< The service manager.
+    bool guarded_ = false;     ///< As it was told last.
     std::array<bool, kKinds.size()> listed_{};
     std::array<std::optional<Trouble>, kKinds.size()> troubles_{};
     std::map<ObjectName, std::vector<Problem>> policy_problems_;

@@ -35,6 +35,19 @@ void Agent::feed_watchdog() {
     });
 }
 
+std::string Agent::unguarded() const {
+    const bool needed = guard_ && options_.anti_spoof.mode == AntiSpoofMode::enforce;
+    return needed && !guard_->in_sync() ? guard_->trouble() : std::string();
+}
+
+/// Whoever waits for the guard is asked again; status is another only with its being in sync.
+void Agent::note_guard() {
+    api_.wake();
+    if (guarded_ == guard_->in_sync()) return;
+    guarded_ = !guarded_;
+    api_.changed();
+}
+
 AgentState Agent::state() const {
     if (failure_) return AgentState::failing;
     if (!reconciler_.ever_synced()) return AgentState::waiting;

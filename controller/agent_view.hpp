@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "controller/cluster.hpp"
 #include "controller/status.hpp"
 
@@ -18,6 +20,9 @@ class AgentView {
     virtual AgentStatus status() const = 0;
     /// The same as status().in_sync(), without the work.
     virtual bool in_sync() const = 0;
+    /// Why sources are not proved at the pods' interfaces though they should be: not all of the
+    /// rules for that are in the kernel. Empty: they are, or it was not asked for.
+    virtual std::string unguarded() const = 0;
     /// The same as status().canary, without the work.
     virtual CanaryRecord canary() const = 0;
     /// As it is at the moment; it may be another after every event.

@@ -38,13 +38,22 @@ std::string not_told(const Attachment& attachment) {
 /// The answer to add, once the kernel holds what it is about.
 class WhenEnforced final : public HttpBody {
   public:
-    WhenEnforced(const AttachedPods& pods, const Reconciler& reconciler, const AgentView& view,
-                 Attachment attachment, Steady::time_point until)
-        : pods_(pods),
-          reconciler_(reconciler),
-          view_(view),
+    /// What is waited for; nothing is owned.
+    struct Whom {
+        const AttachedPods& pods;
+        const Reconciler& reconciler;
+        const AgentView& view;
+        const LinkGuard* guard = nullptr;  ///< Null: nobody proves sources.
+    };
+
+    WhenEnforced(const Whom& whom, Attachment attachment, Steady::time_point until)
+        : pods_(whom.pods),
+          reconciler_(whom.reconciler),
+          view_(whom.view),
+          guard_(whom.guard),
           attachment_(std::move(attachment)),
-          revision_(reconciler.revision()),
+          revision_(whom.reconciler.revision()),
+          told_(guard_ == nullptr ? 0 : guard_->revision()),
           until_(until),
           unknown_until_(std::min(until, Steady::now() + CniApi::kUnknownMax)) {}
 
@@ -53,7 +62,8 @@ class WhenEnforced final : public HttpBody {
         const auto state = pods_.state(attachment_.key);
         const bool known = state == AttachedPods::State::known;
         if (known && !std::exchange(known_, true)) revision_ = reconciler_.revision();
-        const bool holds = reconciler_.holds(revision_);
+        const bool guarded = guard_ == nullptr || guard_->holds(told_);
+        const bool holds = guarded && reconciler_.holds(revision_);
         if (state == AttachedPods::State::none) {
             out = answer_text("absent", "it was told meanwhile that this pod is gone");
         } else if (holds && known) {
@@ -61,7 +71,8 @@ class WhenEnforced final : public HttpBody {
         } else if (holds && now >= unknown_until_) {
             out = answer_text("held", not_told(attachment_));
         } else if (now >= until_) {
-            out = answer_text("waiting", view_.status().summary());
+            out = answer_text("waiting", reconciler_.holds(revision_) ? guard_->trouble()
+                                                                      : view_.status().summary());
         } else {
             wake_at_ = holds ? unknown_until_ : until_;
             return Next::wait;
@@ -74,8 +85,10 @@ class WhenEnforced final : public HttpBody {
     const AttachedPods& pods_;
     const Reconciler& reconciler_;
     const AgentView& view_;
+    const LinkGuard* guard_;
     Attachment attachment_;
     std::uint64_t revision_;  ///< Of the reconciler, that has to be in the kernel.
+    std::uint64_t told_;      ///< Of the guard, likewise.
     bool known_ = false;
     Steady::time_point until_;
     Steady::time_point unknown_until_;
@@ -110,7 +123,10 @@ void CniApi::recall(const AttachmentStore& store, Log& log) {
     for (const std::string& problem : contents.problems) {
         log.warning("cannot recall all that the CNI plugin told before", {{"problem", problem}});
     }
-    for (Attachment& attachment : contents.attachments) pods_.attach(std::move(attachment));
+    for (Attachment& attachment : contents.attachments) {
+        if (guard_ != nullptr) guard_->told(attachment);
+        pods_.attach(std::move(attachment));
+    }
     if (contents.attachments.empty()) return;
     log.info("recalled what the CNI plugin told before",
              {{"pods", std::uint64_t{contents.attachments.size()}}});
@@ -124,11 +140,13 @@ HttpResponse CniApi::add(const HttpRequest& request) {
     auto attachment = decode_attachment(json::parse(request.body, error), problem);
     if (!attachment) return refused(error ? error.message() : problem);
     if (!pods_.attach(*attachment)) return refused("there are too many attachments already");
+    if (guard_ != nullptr) guard_->told(*attachment);
     const bool patient = request.argument("patient") != "no";
     if (!patient && !reconciler_.ever_synced()) return stated("waiting", view_.status().summary());
     return {.type = kJson,
             .stream = std::make_unique<WhenEnforced>(
-                pods_, reconciler_, view_, *std::move(attachment), Steady::now() + *time)};
+                WhenEnforced::Whom{pods_, reconciler_, view_, guard_}, *std::move(attachment),
+                Steady::now() + *time)};
 }
 
 HttpResponse CniApi::check(const HttpRequest& request) const {
@@ -145,11 +163,15 @@ HttpResponse CniApi::check(const HttpRequest& request) const {
     std::ranges::sort(told);
     std::ranges::sort(asked);
     if (told != asked) return stated("absent", "the agent was told of other addresses");
-    if (!reconciler_.holds(reconciler_.revision())) {
-        return stated("waiting", view_.status().summary());
-    }
+    if (const auto why = not_held()) return stated("waiting", *why);
     if (pods_.state(attachment->key) == AttachedPods::State::known) return stated("enforced");
     return stated("held", not_told(*attachment));
+}
+
+std::optional<std::string> CniApi::not_held() const {
+    if (!reconciler_.holds(reconciler_.revision())) return view_.status().summary();
+    if (guard_ != nullptr && !guard_->holds(guard_->revision())) return guard_->trouble();
+    return std::nullopt;
 }
 
 HttpResponse CniApi::del(const HttpRequest& request) {
@@ -157,6 +179,7 @@ HttpResponse CniApi::del(const HttpRequest& request) {
     boost::system::error_code error;
     const auto key = decode_attachment_key(json::parse(request.body, error), problem);
     if (!key) return refused(error ? error.message() : problem);
+    if (guard_ != nullptr) guard_->untold(*key);
     pods_.detach(*key);
     return stated("done");
 }
@@ -177,7 +200,12 @@ HttpResponse CniApi::gc(const HttpRequest& request) {
         if (!key) return refused(problem);
         keys.insert(*std::move(key));
     }
-    pods_.keep_only(std::string(network->get_string()), keys);
+    const std::string name(network->get_string());
+    for (const auto& [key, attachment] : pods_.attachments()) {
+        const bool gone = key.network == name && !keys.contains(key);
+        if (gone && guard_ != nullptr) guard_->untold(key);
+    }
+    pods_.keep_only(name, keys);
     return stated("done");
 }
 

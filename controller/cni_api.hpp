@@ -1,11 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
+#include <string>
 
 #include "controller/agent_view.hpp"
 #include "controller/attached_pods.hpp"
 #include "controller/attachment_store.hpp"
 #include "controller/http_server.hpp"
+#include "controller/link_guard.hpp"
 #include "controller/log.hpp"
 #include "controller/reconciler.hpp"
 
@@ -21,7 +24,7 @@ namespace podfence {
 ///   POST /v1/cni/gc           {"network": NAME, "valid": [keys]}
 ///   GET  /v1/cni/status       whether add would be answered
 /// Answers are {"state": STATE, "reason": TEXT}; the reason is for people. States:
-///   enforced  the kernel holds the rules of this pod, for these addresses
+///   enforced  the kernel holds the rules of this pod, for these addresses and its interface
 ///   held      it holds some that deny everything: the API server has not told of the pod yet
 ///   waiting   it does not hold them
 ///   absent    of check: nobody told of this attachment
@@ -39,7 +42,10 @@ class CniApi {
     CniApi(AttachedPods& pods, const Reconciler& reconciler, const AgentView& view)
         : pods_(pods), reconciler_(reconciler), view_(view) {}
 
-    /// Answers of add wait; they are to be asked again whenever the reconciler has done something.
+    /// Who is to be told of interfaces, and waited for; not owned. Nobody until then.
+    void guard_by(LinkGuard& guard) { guard_ = &guard; }
+    /// Answers of add wait; they are to be asked again whenever reconciler or guard have done
+    /// something.
     HttpResponse answer(const HttpRequest& request);
     /// What was told before this agent was there.
     void recall(const AttachmentStore& store, Log& log);
@@ -50,10 +56,13 @@ class CniApi {
     HttpResponse del(const HttpRequest& request);
     HttpResponse gc(const HttpRequest& request);
     HttpResponse status() const;
+    /// The kernel holds what is known by now; else why not, in words.
+    std::optional<std::string> not_held() const;
 
     AttachedPods& pods_;
     const Reconciler& reconciler_;
     const AgentView& view_;
+    LinkGuard* guard_ = nullptr;
 };
 
 }  // namespace podfence

@@ -34,7 +34,8 @@ class StatusWhenSynced final : public HttpBody {
         : view_(view), until_(until) {}
 
     Next next(std::string& out) override {
-        if (!view_.in_sync() && Steady::now() < until_) return Next::wait;
+        const bool ready = view_.in_sync() && view_.unguarded().empty();
+        if (!ready && Steady::now() < until_) return Next::wait;
         out += status_text(view_);
         return Next::end;
     }
@@ -238,8 +239,9 @@ HttpResponse LocalApi::answer_tcp(const HttpRequest& request) const {
 
 HttpResponse LocalApi::ready() const {
     const CanaryRecord canary = view_.canary();
-    if (view_.in_sync() && !canary.forbids_ready()) return {.body = "ok\n"};
-    std::string why = view_.in_sync() ? canary.summary() : view_.status().summary();
+    std::string why = view_.in_sync() ? view_.unguarded() : view_.status().summary();
+    if (why.empty() && canary.forbids_ready()) why = canary.summary();
+    if (why.empty()) return {.body = "ok\n"};
     std::replace(why.begin(), why.end(), '\n', ' ');
     return {.status = 503, .body = why + "\n"};
 }

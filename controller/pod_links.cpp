@@ -34,18 +34,11 @@ bool share_any(const A& a, const B& b) {
 
 }  // namespace
 
-std::vector<Address> PodLinks::KnownPod::all_addresses() const {
-    std::vector<Address> all = addresses;
-    if (told) all.insert(all.end(), told->addresses.begin(), told->addresses.end());
-    std::ranges::sort(all);
-    const auto same = std::ranges::unique(all);
-    all.erase(same.begin(), same.end());
-    return all;
-}
-
 void PodLinks::set_pod(const ObjectName& pod, std::vector<Address> addresses,
                        std::vector<Prefix> extra) {
     std::ranges::sort(addresses);
+    const auto same = std::ranges::unique(addresses);
+    addresses.erase(same.begin(), same.end());
     const auto known = pods_.find(pod);
     if (known == pods_.end() && addresses.empty()) return;
     KnownPod& entry = pods_[pod];
@@ -65,16 +58,39 @@ void PodLinks::set_pod(const ObjectName& pod, std::vector<Address> addresses,
     ask_all_ = true;
 }
 
-void PodLinks::told(const ObjectName& pod, LinkIndex link, std::vector<Address> addresses) {
-    pods_[pod].told = Told{.link = link, .addresses = std::move(addresses)};
-    dirty_.insert(pod);
+void PodLinks::told(LinkIndex link, std::vector<Address> addresses) {
+    untold(link);
+    for (const Address& address : addresses) told_of_[address].push_back(link);
+    touch_pods_with(addresses);
+    told_.emplace(link, std::move(addresses));
 }
 
-void PodLinks::untold(const ObjectName& pod) {
-    const auto known = pods_.find(pod);
-    if (known == pods_.end() || !known->second.told) return;
-    known->second.told.reset();
-    dirty_.insert(pod);
+void PodLinks::untold(LinkIndex link) {
+    const auto known = told_.extract(link);
+    if (known.empty()) return;
+    for (const Address& address : known.mapped()) {
+        const auto links = told_of_.find(address);
+        if (links == told_of_.end()) continue;  // It had it twice.
+        std::erase(links->second, link);
+        if (links->second.empty()) told_of_.erase(links);
+    }
+    touch_pods_with(known.mapped());
+}
+
+void PodLinks::touch_pods_with(const std::vector<Address>& addresses) {
+    for (const Address& address : addresses) {
+        const auto holders = by_address_.find(address);
+        if (holders == by_address_.end()) continue;
+        dirty_.insert(holders->second.begin(), holders->second.end());
+    }
+}
+
+/// Of an address the link that the plugin made for it, when that is there and will do.
+std::optional<LinkIndex> PodLinks::told_link(const Address& address) const {
+    const auto links = told_of_.find(address);
+    if (links == told_of_.end()) return std::nullopt;
+    const Link* link = facts_.link(links->second.back());
+    return link != nullptr && may_be_told(*link) ? std::optional(link->index) : std::nullopt;
 }
 
 void PodLinks::replace(LinkFacts facts) {
@@ -82,10 +98,12 @@ void PodLinks::replace(LinkFacts facts) {
     for (const auto& [index, link] : facts.links()) touched_.links.insert(index);
     facts_ = std::move(facts);
     std::erase_if(before_, [this](const auto& one) { return facts_.link(one.second) == nullptr; });
-    for (auto& [name, pod] : pods_) {
-        if (pod.told && facts_.link(pod.told->link) == nullptr) pod.told.reset();
-        dirty_.insert(name);
+    std::vector<LinkIndex> gone;
+    for (const auto& [link, addresses] : told_) {
+        if (facts_.link(link) == nullptr) gone.push_back(link);
     }
+    for (const LinkIndex link : gone) untold(link);
+    for (const auto& [name, pod] : pods_) dirty_.insert(name);
     ask_all_ = true;
 }
 
@@ -100,8 +118,7 @@ std::set<LinkIndex> PodLinks::settle(PeerLook& look) {
         for (const auto& name : all) {
             const auto pod = pods_.find(name);
             bind(name, pod->second);
-            const bool idle = pod->second.addresses.empty() && !pod->second.told;
-            if (idle) pods_.erase(pod);
+            if (pod->second.addresses.empty()) pods_.erase(pod);
         }
     };
     resolve();
@@ -125,7 +142,7 @@ void PodLinks::touch_facts() {
         touch_holder(index);
         const Link* link = facts_.link(index);
         if (link == nullptr) {
-            forget_told(index);
+            untold(index);  // A plugin's word is for one interface, and goes with it.
             answers_.erase(index);
             std::erase_if(before_, [index](const auto& one) { return one.second == index; });
         }
@@ -139,15 +156,6 @@ void PodLinks::touch_facts() {
     }
 }
 
-/// A plugin's word is for one interface, and goes with it.
-void PodLinks::forget_told(LinkIndex link) {
-    for (auto& [name, pod] : pods_) {
-        if (!pod.told || pod.told->link != link) continue;
-        pod.told.reset();
-        dirty_.insert(name);
-    }
-}
-
 void PodLinks::touch_holder(LinkIndex link) {
     if (const auto bound = bound_.find(link); bound != bound_.end()) {
         dirty_.insert(bound->second.pod);
@@ -155,9 +163,10 @@ void PodLinks::touch_holder(LinkIndex link) {
     if (const auto claims = claimed_.find(link); claims != claimed_.end()) {
         dirty_.insert(claims->second.begin(), claims->second.end());
     }
+    // Told of before rtnetlink told of it.
+    if (const auto told = told_.find(link); told != told_.end()) touch_pods_with(told->second);
     for (const auto& [name, pod] : pods_) {
-        // Told of a link that rtnetlink had not told of yet, or led to by one that has changed.
-        if ((pod.told && pod.told->link == link) || pod.unsuitable == link) dirty_.insert(name);
+        if (pod.unsuitable == link) dirty_.insert(name);
     }
 }
 
@@ -165,12 +174,12 @@ void PodLinks::touch_holder(LinkIndex link) {
 void PodLinks::claim(const ObjectName& name, KnownPod& pod) {
     std::set<LinkIndex> claims;
     pod.unsuitable = 0;
-    if (pod.told) {
-        const Link* link = facts_.link(pod.told->link);
-        if (link != nullptr && may_be_told(*link)) claims.insert(link->index);
-    }
     for (const Address& address : pod.addresses) {
-        if (pod.told && !claims.empty()) break;
+        if (const auto link = told_link(address)) claims.insert(*link);
+    }
+    const bool is_told = !claims.empty();
+    for (const Address& address : pod.addresses) {
+        if (is_told) break;
         // The first is the route that packets take; one by another table may be for some only.
         for (const LinkIndex index : facts_.routed(address)) {
             const Link* link = facts_.link(index);
@@ -206,7 +215,8 @@ void PodLinks::bind(const ObjectName& name, KnownPod& pod) {
     std::map<LinkIndex, Evidence> links;
     for (const LinkIndex index : pod.claims) {
         if (claimed_.at(index).size() > 1) continue;
-        const bool told = pod.told && pod.told->link == index;
+        const bool told = std::ranges::any_of(
+            pod.addresses, [&](const Address& one) { return told_link(one) == index; });
         links.emplace(index, told ? Evidence::told : Evidence::route);
     }
     if (pod.claims.empty()) {
@@ -299,7 +309,7 @@ void PodLinks::grant(const ObjectName& name, KnownPod& pod,
                     .name = facts_.link(index)->name,
                     .pod = name,
                     .evidence = evidence,
-                    .addresses = pod.all_addresses(),
+                    .addresses = pod.addresses,
                     .extra = pod.extra};
         auto& was = bound_[index];
         if (was != now) {

@@ -77,10 +77,10 @@ class PodLinks {
     /// `extra`: what it may use besides, which tells nothing about where it is.
     void set_pod(const ObjectName& pod, std::vector<Address> addresses,
                  std::vector<Prefix> extra = {});
-    /// The CNI plugin has made this interface for the pod, with these addresses. Holds until the
-    /// interface is gone or untold(), whether the API knows of the pod or not.
-    void told(const ObjectName& pod, LinkIndex link, std::vector<Address> addresses);
-    void untold(const ObjectName& pod);
+    /// The CNI plugin has made this interface, for the pod that has these addresses. Holds until
+    /// the interface is gone or untold(); who was told last has an address.
+    void told(LinkIndex link, std::vector<Address> addresses);
+    void untold(LinkIndex link);
 
     /// What a previous run had bound, by its table in the kernel: as good as bound by us, so that
     /// a restart is no occasion for claims.
@@ -102,25 +102,19 @@ class PodLinks {
     std::vector<UnboundPod> unbound() const;
 
   private:
-    struct Told {
-        LinkIndex link = 0;
-        std::vector<Address> addresses{};
-    };
     struct KnownPod {
-        std::vector<Address> addresses{};  ///< By the API.
-        std::vector<Prefix> extra{};       ///< Likewise.
-        std::optional<Told> told{};
-        std::set<LinkIndex> claims{};     ///< By a plugin or a route: nobody can have forged them.
-        std::set<LinkIndex> links{};      ///< What it was given.
-        std::vector<Address> bound_by{};  ///< Its addresses when it was given them.
-        LinkIndex unsuitable = 0;         ///< A link that leads to it and is no pod's end.
-
-        std::vector<Address> all_addresses() const;
+        std::vector<Address> addresses{};  ///< Sorted.
+        std::vector<Prefix> extra{};       ///< By the API.
+        std::set<LinkIndex> claims{};      ///< By a plugin or a route: nobody can have forged them.
+        std::set<LinkIndex> links{};       ///< What it was given.
+        std::vector<Address> bound_by{};   ///< Its addresses when it was given them.
+        LinkIndex unsuitable = 0;          ///< A link that leads to it and is no pod's end.
     };
     using Pods = std::map<ObjectName, KnownPod>;
 
     void touch_facts();
-    void forget_told(LinkIndex link);
+    void touch_pods_with(const std::vector<Address>& addresses);
+    std::optional<LinkIndex> told_link(const Address& address) const;
     void touch_holder(LinkIndex link);
     void claim(const ObjectName& name, KnownPod& pod);
     void bind(const ObjectName& name, KnownPod& pod);
@@ -137,6 +131,9 @@ class PodLinks {
     LinkFacts::Touched touched_;
     Pods pods_;
     std::map<Address, std::set<ObjectName>> by_address_;
+    std::map<LinkIndex, std::vector<Address>> told_;
+    std::map<Address, std::vector<LinkIndex>>
+        told_of_;  ///< As they were told, the last at the end.
     std::set<ObjectName> dirty_;
     std::map<LinkIndex, std::set<ObjectName>> claimed_;
     std::map<LinkIndex, std::vector<Address>> answers_;  ///< Of the other ends.

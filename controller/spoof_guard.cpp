@@ -173,22 +173,58 @@ void SpoofGuard::refresh_pods() {
     }
 }
 
-void SpoofGuard::told(const ObjectName& pod, LinkIndex link, std::vector<Address> addresses) {
-    links_.told(pod, link, std::move(addresses));
+// ---- the plugin -----------------------------------------------------------------------------
+
+void SpoofGuard::told(const Attachment& attachment) {
+    ++told_;
+    unhandled_.push_back(attachment);
     if (!changed_at_) changed_at_ = Clock::now();
     schedule();
 }
 
-void SpoofGuard::untold(const ObjectName& pod) {
-    links_.untold(pod);
+void SpoofGuard::untold(const AttachmentKey& key) {
+    std::erase_if(unhandled_, [&](const Attachment& one) { return one.key == key; });
+    const auto known = told_links_.extract(key);
+    if (known.empty()) return;
+    links_.untold(known.mapped());
     schedule();
+}
+
+bool SpoofGuard::holds(std::uint64_t revision) const {
+    if (options_.rules.mode != AntiSpoofMode::enforce) return true;
+    return revision <= handled_ && reconciler_.holds(reconciler_.revision());
+}
+
+std::string SpoofGuard::trouble() const {
+    return "the rules of this node's interfaces are not in the kernel yet" +
+           (error_.empty() ? "" : ": " + error_);
+}
+
+/// The bridge that plugins may name beside the pod's interface is nobody's end.
+void SpoofGuard::believe_told() {
+    for (const Attachment& attachment : std::exchange(unhandled_, {})) {
+        for (const auto& [index, link] : links_.facts().links()) {
+            const auto& names = attachment.host_interfaces;
+            if (link.kind == "bridge" || std::ranges::find(names, link.name) == names.end()) {
+                continue;
+            }
+            links_.told(index, attachment.addresses);
+            told_links_.insert_or_assign(attachment.key, index);
+            break;
+        }
+    }
+    handled_ = told_;
 }
 
 // ---- links ----------------------------------------------------------------------------------
 
 void SpoofGuard::read_links() {
+    hear_links(Clock::now());
+    schedule();
+}
+
+void SpoofGuard::hear_links(Clock::time_point now) {
     auto news = routes_->read();
-    const auto now = Clock::now();
     if (!news) {
         log_.error("cannot follow this node's interfaces", {{"error", to_string(news.error())}});
     } else {
@@ -196,7 +232,6 @@ void SpoofGuard::read_links() {
         if (!news->events.empty() && !changed_at_) changed_at_ = now;
     }
     if ((!news || news->lost) && !relist_at_) relist_at_ = now + kRelistPause;
-    schedule();
 }
 
 void SpoofGuard::relist(Clock::time_point now) {
@@ -225,6 +260,10 @@ void SpoofGuard::work() {
     if (stopped_ || !listed_) return;
     const auto now = Clock::now();
     if (relist_at_ && now >= *relist_at_) relist(now);
+    if (!unhandled_.empty()) {
+        hear_links(now);  // The kernel told of an interface before the plugin could.
+        believe_told();
+    }
     refresh_pods();
     const bool changed = !links_.settle(*routes_).empty();
     if (const auto since = std::exchange(changed_at_, {}); changed) {
@@ -232,6 +271,7 @@ void SpoofGuard::work() {
     }
     tell_unbound();
     reconciler_.step();
+    if (options_.worked) options_.worked();
     auto at = reconciler_.wake_at();
     if (relist_at_) at = at ? std::min(*at, *relist_at_) : relist_at_;
     timer_.cancel();

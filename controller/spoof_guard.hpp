@@ -15,6 +15,7 @@
 
 #include "controller/anti_spoof.hpp"
 #include "controller/cluster.hpp"
+#include "controller/link_guard.hpp"
 #include "controller/log.hpp"
 #include "controller/pod_links.hpp"
 #include "controller/reconciler.hpp"
@@ -55,11 +56,12 @@ bool hook_chains_outlive_interfaces();
 
 /// Finds the interfaces of this node's pods and keeps the table `netdev podfence` right. Lives in
 /// the agent's io_context and follows rtnetlink; nothing is polled.
-class SpoofGuard final : private ReconcilerObserver {
+class SpoofGuard final : public LinkGuard, private ReconcilerObserver {
   public:
     struct Options {
         std::string node{};
         AntiSpoofOptions rules{};
+        std::function<void()> worked{};  ///< holds() may say something else.
     };
 
     /// Nothing but `options` is owned. Errors: not_permitted, not_supported, io.
@@ -74,9 +76,11 @@ class SpoofGuard final : private ReconcilerObserver {
     /// Nothing more happens; the rules stay.
     void stop();
 
-    /// The CNI plugin has made this interface for the pod, with these addresses: see PodLinks.
-    void told(const ObjectName& pod, LinkIndex link, std::vector<Address> addresses);
-    void untold(const ObjectName& pod);
+    void told(const Attachment& attachment) override;
+    void untold(const AttachmentKey& key) override;
+    std::uint64_t revision() const override { return told_; }
+    bool holds(std::uint64_t revision) const override;
+    std::string trouble() const override;
     /// The kernel has all that is wanted: what was told is enforced.
     bool in_sync() const { return reconciler_.in_sync(); }
     /// The interfaces as they are known.
@@ -97,6 +101,8 @@ class SpoofGuard final : private ReconcilerObserver {
 
     void watch(boost::asio::posix::stream_descriptor& what, void (SpoofGuard::*read)());
     void read_links();
+    void hear_links(Clock::time_point now);
+    void believe_told();
     void read_notices();
     void remember();
     void relist(Clock::time_point now);
@@ -131,6 +137,10 @@ class SpoofGuard final : private ReconcilerObserver {
     std::map<Address, std::set<ObjectName>> claimants_;
     std::set<ObjectName> contested_;  ///< Pods of which others hold an address.
     std::set<ObjectName> told_unbound_;
+    std::uint64_t told_ = 0;     ///< By the plugin, until now.
+    std::uint64_t handled_ = 0;  ///< Of these.
+    std::vector<Attachment> unhandled_{};
+    std::map<AttachmentKey, LinkIndex> told_links_{};
     nft::ForeignCommit culprit_{};
     /// Of each chain what was counted when somebody last looked, and of all that there ever were.
     mutable std::map<std::string, std::uint64_t> counted_{};

@@ -84,6 +84,7 @@ class Guard {
         cluster_.remove_pod(pod);
         guard_->pod_changed(pod);
     }
+    SpoofGuard& itself() { return *guard_; }
     const Cluster& cluster() const { return cluster_; }
     /// Done with what is known by now.
     void settle() {
@@ -278,6 +279,31 @@ TEST_CASE("Lab N73: the guard follows an interface's new name") {
         REQUIRE(renaming.status == 0);
         guard.await([&] { return guard.link_of(stage.sender).name == "renamed"; });
         guard.settle();
+        check_holds(guard, stage, ear);
+    }
+}
+
+TEST_CASE("Lab N73: the guard believes the plugin that made an interface, at once") {
+    const Lab lab(six_pods());
+    for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
+        INFO((number == 0 ? "bridge" : "ptp"));
+        Guard guard(lab, number);
+        Stage stage(lab, number, guard);
+        Ear ear(stage.receiver);
+        const PodLink link = guard.link_of(stage.sender);
+        CHECK(link.evidence != Evidence::told);
+        const Attachment attachment{.key = {.network = "n", .container = "c", .interface = "eth0"},
+                                    .pod = link.pod,
+                                    .host_interfaces = {"cni0", link.name},
+                                    .addresses = stage.sender.addresses};
+        SpoofGuard& itself = guard.itself();
+        itself.told(attachment);
+        CHECK_FALSE(itself.holds(itself.revision()));
+        guard.await([&] { return itself.holds(itself.revision()); });
+        CHECK(guard.link_of(stage.sender).evidence == Evidence::told);
+        check_holds(guard, stage, ear);
+        itself.untold(attachment.key);
+        guard.settle();  // What was bound stays so while interface, pod and address last.
         check_holds(guard, stage, ear);
     }
 }

@@ -17,6 +17,7 @@ class FakeAgent final : public AgentView {
   public:
     AgentStatus now{};
     Cluster known{};
+    std::string not_guarded{};
     mutable std::atomic<int> asked = 0;  ///< Calls of status().
 
     AgentStatus status() const override {
@@ -25,6 +26,7 @@ class FakeAgent final : public AgentView {
         return now;
     }
     bool in_sync() const override { return now.in_sync(); }
+    std::string unguarded() const override { return not_guarded; }
     CanaryRecord canary() const override { return now.canary; }
     const Cluster& cluster() const override { return known; }
 };

@@ -1,6 +1,8 @@
 // What the agent answers to the CNI plugin: not before the kernel holds what it promises.
 #include "controller/cni_api.hpp"
 
+#include <set>
+
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
@@ -96,6 +98,23 @@ class Bench final : public ReconcilerObserver, public Sink {
                       {.body_bytes = 65536}};
 };
 
+/// Holds what it was told of when the test says so.
+class SlowGuard final : public LinkGuard {
+  public:
+    void told(const Attachment& attachment) override {
+        ++told_until;
+        known.insert(attachment.key);
+    }
+    void untold(const AttachmentKey& key) override { known.erase(key); }
+    std::uint64_t revision() const override { return told_until; }
+    bool holds(std::uint64_t revision) const override { return revision <= held_until; }
+    std::string trouble() const override { return "the guard is slow"; }
+
+    std::uint64_t told_until = 0;
+    std::uint64_t held_until = 0;
+    std::set<AttachmentKey> known{};
+};
+
 Attachment example(const std::string& container = "c1") {
     return {.key = {.network = "net", .container = container, .interface = "eth0"},
             .pod = name("a/p"),
@@ -119,6 +138,47 @@ TEST_CASE("add is answered when the kernel holds the pod's rules, not before", "
     CHECK(bench.state(talk) == "enforced");
     CHECK(bench.dispatched() == 1);
     CHECK(bench.state(bench.post("check", encode(example()))) == "enforced");
+}
+
+TEST_CASE("add waits for the rules of the pod's interface as well", "[cni_api]") {
+    Bench bench;
+    SlowGuard guard;
+    bench.api.guard_by(guard);
+    bench.attached.put(Pod(pod("a/p").uid("u")), {});
+    bench.sync();
+    Talk talk = bench.post("add?timeout_ms=60000", encode(example()));
+    REQUIRE(bench.has_heard_of(1, talk));
+    bench.work();
+    CHECK(bench.dispatched() == 1);
+    CHECK(guard.known.contains(example().key));
+    CHECK(bench.is_waiting(talk));
+    CHECK(bench.state(bench.post("check", encode(example()))) == "waiting");
+    Talk in_vain = bench.post("add?timeout_ms=20", encode(example()));
+    REQUIRE(in_vain.run_until([&] { return in_vain.closed(); }));
+    CHECK(body_of(in_vain.received()).find("the guard is slow") != std::string::npos);
+    guard.held_until = guard.told_until;
+    bench.server.wake();
+    CHECK(bench.state(talk) == "enforced");
+    CHECK(bench.state(bench.post("check", encode(example()))) == "enforced");
+    CHECK(bench.state(bench.post("del", encode(example().key))) == "done");
+    CHECK(guard.known.empty());
+}
+
+TEST_CASE("the guard is told what is not valid any more", "[cni_api]") {
+    Bench bench;
+    SlowGuard guard;
+    guard.held_until = 100;
+    bench.api.guard_by(guard);
+    bench.sync();
+    for (const char* container : {"c1", "c2"}) {
+        Attachment one = example(container);
+        one.addresses = {ip(container == std::string("c1") ? "10.0.0.1" : "10.0.0.2")};
+        bench.state(bench.post("add?timeout_ms=1", encode(one)));
+    }
+    CHECK(guard.known.size() == 2);
+    CHECK(bench.state(bench.post(
+              "gc", {{"network", "net"}, {"valid", {encode(example("c2").key)}}})) == "done");
+    CHECK(guard.known == std::set{example("c2").key});
 }
 
 TEST_CASE("add waits for an agent that is not in sync yet, or is told so", "[cni_api]") {

@@ -64,6 +64,11 @@ TEST_CASE("readiness follows enforcement and says why it is missing", "[local_ap
     Bench bench;
     CHECK(status_of(bench.ask_tcp("/healthz")) == "200 OK");
     CHECK(status_of(bench.ask_tcp("/readyz")) == "200 OK");
+    bench.agent.not_guarded = "sources are not proved";
+    const std::string unguarded = bench.ask_tcp("/readyz");
+    CHECK(status_of(unguarded) == "503 Service Unavailable");
+    CHECK(body_of(unguarded) == "sources are not proved\n");
+    bench.agent.not_guarded.clear();
     bench.agent.now = example_status(AgentState::waiting);
     CHECK(status_of(bench.ask_tcp("/healthz")) == "200 OK");
     const std::string unready = bench.ask_tcp("/readyz");

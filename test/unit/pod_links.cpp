@@ -306,7 +306,7 @@ TEST_CASE("A port that cannot be asked is known by what was seen there, if that 
     SECTION("the plugin knows better") {
         w.seen("10.0.0.10", 10, 10);
         w.settle();
-        w.links.told(pod("vm"), 11, {ip("10.0.0.10")});
+        w.links.told(11, {ip("10.0.0.10")});
         w.settle();
         CHECK(w.bound() == Texts{"tap11=vm(cni)"});
     }
@@ -330,19 +330,32 @@ TEST_CASE("Of a pod made anew the new interface counts, though the old one linge
     CHECK(w.bound() == Texts{"veth9=new(peer)"});
 }
 
-TEST_CASE("What the plugin tells holds before the API knows the pod, and until the link goes") {
+TEST_CASE("What the plugin tells holds until the link goes, whoever has the address") {
     World w;
     w.bridge();
-    w.links.told(pod("a"), 7, {ip("10.0.0.7"), ip("fd00::7")});
+    w.links.told(7, {ip("10.0.0.7"), ip("fd00::7")});
+    w.links.set_pod(pod("a.sandbox"), {ip("10.0.0.7"), ip("fd00::7")});
     CHECK(w.settle().empty());  // rtnetlink has not told of it yet.
     w.veth(7, {}, kBridge);
     CHECK(w.settle() == std::set<LinkIndex>{7});
-    CHECK(w.bound() == Texts{"veth7=a(cni)"});
+    CHECK(w.bound() == Texts{"veth7=a.sandbox(cni)"});
     CHECK(w.unbound().empty());
-    w.links.set_pod(pod("a"), {ip("10.0.0.7")});
+    // The API knows it by its name now.
+    w.links.set_pod(pod("a"), {ip("10.0.0.7"), ip("fd00::7")});
+    w.links.set_pod(pod("a.sandbox"), {});
     w.settle();
+    CHECK(w.bound() == Texts{"veth7=a(cni)"});
     CHECK(w.links.links().at(7).addresses == std::vector{ip("10.0.0.7"), ip("fd00::7")});
-    w.links.set_pod(pod("a"), {});
+    // Its address goes to a later sandbox, and comes back.
+    w.veth(8, {}, kBridge);
+    w.links.told(8, {ip("10.0.0.7")});
+    w.links.set_pod(pod("a"), {ip("fd00::7")});
+    w.links.set_pod(pod("b"), {ip("10.0.0.7")});
+    w.settle();
+    CHECK(w.bound() == Texts{"veth7=a(cni)", "veth8=b(cni)"});
+    w.links.untold(8);
+    w.links.set_pod(pod("b"), {});
+    w.links.set_pod(pod("a"), {ip("10.0.0.7"), ip("fd00::7")});
     w.settle();
     CHECK(w.bound() == Texts{"veth7=a(cni)"});
     w.remove(7);
