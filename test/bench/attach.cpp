@@ -5,12 +5,11 @@
 #include <vector>
 
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <poll.h>
 
 #include "test/bench/node.hpp"
+#include "test/bench/plugin.hpp"
 #include "test/bench/scenarios.hpp"
-#include "test/support/lab_process.hpp"
 
 namespace podfence::bench {
 namespace {
@@ -29,58 +28,28 @@ Pod starting(const Pod& like, std::size_t number) {
     return pod;
 }
 
-/// As a runtime runs it at the end of a chain.
-class Plugin {
-  public:
-    explicit Plugin(const Node& node) : node_(node) {}
-
-    Clock::duration run(const std::string& command, const Pod& pod, std::size_t number) const {
-        const std::string name = std::to_string(number);
-        const std::vector<std::string> environment{
-            "CNI_COMMAND=" + command,
-            "CNI_CONTAINERID=sandbox-" + name,
-            "CNI_NETNS=/proc/self/ns/net",
-            "CNI_IFNAME=eth0",
-            "CNI_PATH=/usr/lib/cni",
-            "CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=" + pod.name.ns +
-                ";K8S_POD_NAME=" + pod.name.name + ";K8S_POD_UID=" + pod.uid.text()};
-        const std::string config = json::serialize(configuration(number));
-        const AllProcessors all;
-        const auto began = Clock::now();
-        const auto done = lab::run_program({test::cni_program()}, config, environment);
-        const auto took = Clock::now() - began;
-        if (done.status != 0) lab::fail(command + ": " + done.out + done.err);
-        return took;
+/// Of a pod whose addresses the plugins before have chosen.
+PluginCall call_for(const Node& node, std::size_t number) {
+    json::array ips;
+    for (const std::string& address :
+         {"10.250." + std::to_string(number / 200) + "." + std::to_string(1 + number % 200) + "/16",
+          "fd00:250::" + std::to_string(1 + number) + "/64"}) {
+        ips.push_back(json::object{{"address", address}, {"interface", 0}});
     }
-
-  private:
-    json::object configuration(std::size_t number) const {
-        json::array ips;
-        for (const std::string& address : {"10.250." + std::to_string(number / 200) + "." +
-                                               std::to_string(1 + number % 200) + "/16",
-                                           "fd00:250::" + std::to_string(1 + number) + "/64"})
-            ips.push_back(json::object{{"address", address}, {"interface", 0}});
-        return {
-            {"cniVersion", "1.0.0"},
-            {"name", "bench"},
-            {"type", "podfence-cni"},
-            {"socket", node_.socket()},
-            {"onAgentMissing", "deny"},
-            {"prevResult",
-             {{"cniVersion", "1.0.0"},
-              {"interfaces", {json::object{{"name", "eth0"}, {"sandbox", "/proc/self/ns/net"}}}},
-              {"ips", ips}}}};
-    }
-
-    const Node& node_;
-};
+    return {.socket = node.socket(),
+            .container = "sandbox-" + std::to_string(number),
+            .netns = "/proc/self/ns/net",
+            .previous = {
+                {"cniVersion", "1.0.0"},
+                {"interfaces", {json::object{{"name", "eth0"}, {"sandbox", "/proc/self/ns/net"}}}},
+                {"ips", ips}}};
+}
 
 }  // namespace
 
 void measure_attaching(Report& report, const Options& options) {
     Node node(options.smoke ? test::kSmallScale : test::Scale{});
     node.start();
-    const Plugin plugin(node);
     std::vector<Pod> likes;
     for (const auto& [name, pod] : node.cluster().pods()) {
         if (pod.node != test::kScaleNode) continue;
@@ -103,10 +72,11 @@ void measure_attaching(Report& report, const Options& options) {
         node.send(Kind::pod, watch_event("ADDED", pod));
         // The scheduler's word is there long before the runtime has made an interface.
         ::poll(nullptr, 0, 30);
-        figure.baseline.push_back(in_ms(plugin.run("VERSION", pod, i)));
-        figure.samples.push_back(in_ms(plugin.run("ADD", pod, i)));
+        const PluginCall call = call_for(node, i);
+        figure.baseline.push_back(in_ms(run_plugin("VERSION", pod, call)));
+        figure.samples.push_back(in_ms(run_plugin("ADD", pod, call)));
         node.await_quiet();
-        plugin.run("DEL", pod, i);
+        run_plugin("DEL", pod, call);
         node.send(Kind::pod, watch_event("DELETED", pod));
     }
     figure.demand = Demand{.of = Measure::p50, .bound = 3};

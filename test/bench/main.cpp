@@ -27,7 +27,7 @@ const std::vector<std::pair<std::string, Scenario>> kScenarios{
     {"connect", measure_connects}, {"stream", measure_streams}, {"change", measure_changes},
     {"start", measure_starts},     {"memory", measure_memory},  {"agent", measure_agent},
     {"event", measure_events},     {"repair", measure_repairs}, {"revoke", measure_revokes},
-    {"attach", measure_attaching}};
+    {"attach", measure_attaching}, {"leak", measure_leaks}};
 
 /// What is measured is one thread's work, softirqs included. It stays on the last processor, since
 /// interrupts are on the first more often, and nobody of ordinary priority takes it away: when

@@ -31,5 +31,7 @@ void measure_revokes(Report& report, const Options& options);
 
 /// What the CNI plugin adds to the start of a pod.
 void measure_attaching(Report& report, const Options& options);
+/// Packets of pods that start, before what policies say of them is enforced.
+void measure_leaks(Report& report, const Options& options);
 
 }  // namespace podfence::bench

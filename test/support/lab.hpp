@@ -116,5 +116,8 @@ struct CniRequest {
 };
 /// Runs the plugin in the node's namespace, as a container runtime does; gives the pod's addresses.
 std::vector<Address> cni_add(const CniRequest& request, const NetNs& node, const NetNs& pod);
+/// The same, as the plugin prints it, which is what the next one of a chain is told.
+std::string cni_result(const CniRequest& request, const NetNs& node, const NetNs& pod);
+std::vector<Address> cni_addresses(const std::string& result);
 
 }  // namespace podfence::lab

@@ -22,7 +22,9 @@ std::string network_config(const CniRequest& request) {
            R"(::/64"}]],"routes":[{"dst":"0.0.0.0/0"},{"dst":"::/0"}]}})";
 }
 
-std::vector<Address> addresses_in(const std::string& result) {
+}  // namespace
+
+std::vector<Address> cni_addresses(const std::string& result) {
     std::vector<Address> addresses;
     const auto parsed = boost::json::parse(result);
     for (const auto& ip : parsed.at("ips").as_array()) {
@@ -34,18 +36,20 @@ std::vector<Address> addresses_in(const std::string& result) {
     return addresses;
 }
 
-}  // namespace
-
-std::vector<Address> cni_add(const CniRequest& request, const NetNs& node, const NetNs& pod) {
+std::string cni_result(const CniRequest& request, const NetNs& node, const NetNs& pod) {
     const std::string plugin =
         std::string(kPluginDir) + (request.wiring == Wiring::bridge ? "/bridge" : "/ptp");
     if (!std::filesystem::exists(plugin))
         fail(plugin + " is missing: install Debian's containernetworking-plugins");
     const Stay stay = node.enter();
-    return addresses_in(check_program(
+    return check_program(
         {plugin}, network_config(request),
         {"CNI_COMMAND=ADD", "CNI_CONTAINERID=" + request.container_id, "CNI_NETNS=" + pod.path(),
-         "CNI_IFNAME=eth0", std::string("CNI_PATH=") + kPluginDir}));
+         "CNI_IFNAME=eth0", std::string("CNI_PATH=") + kPluginDir});
+}
+
+std::vector<Address> cni_add(const CniRequest& request, const NetNs& node, const NetNs& pod) {
+    return cni_addresses(cni_result(request, node, pod));
 }
 
 }  // namespace podfence::lab
