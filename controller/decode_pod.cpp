@@ -185,8 +185,10 @@ std::vector<Prefix> decode_extra_addresses(const Node& object, Report& report) {
     const auto text = report.string(*annotations, "metadata.annotations", kExtraAddresses, remedy);
     if (!text) return {};
     const std::string field = join_field("metadata.annotations", kExtraAddresses);
+    // Policies mean the same without it, so the input is not in error; and what the annotation asks
+    // for may not even be wanted here.
     const auto complain = [&](const std::string& what) {
-        report.error(annotations->get(kExtraAddresses)->line, field, what, remedy);
+        report.warning(annotations->get(kExtraAddresses)->line, field, what, remedy);
     };
     std::vector<Prefix> found;
     std::size_t count = 0;
