@@ -288,7 +288,7 @@ TEST_CASE("Lab N73: the guard believes the plugin that made an interface, at onc
     for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
         INFO((number == 0 ? "bridge" : "ptp"));
         Guard guard(lab, number);
-        Stage stage(lab, number, guard);
+        Stage stage(lab, number);
         Ear ear(stage.receiver);
         const PodLink link = guard.link_of(stage.sender);
         CHECK(link.evidence != Evidence::told);
