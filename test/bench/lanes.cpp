@@ -1,10 +1,17 @@
 #include "test/bench/lanes.hpp"
 
+#include <map>
 #include <utility>
 
+#include <net/if.h>
+
+#include "controller/anti_spoof.hpp"
+#include "nft/converge.hpp"
+#include "nft/netlink_kernel.hpp"
 #include "test/bench/by_hand.hpp"
 #include "test/bench/rules.hpp"
 #include "test/support/lab_enforcer.hpp"
+#include "test/support/lab_forgery.hpp"
 #include "test/support/lab_process.hpp"
 #include "test/support/netns.hpp"
 
@@ -94,6 +101,35 @@ Lane kube_router_lane(std::string name, std::size_t rules) {
     };
     made.use_rules = use(true);
     made.use_conntrack_only = use(false);
+    return made;
+}
+
+Lane anti_spoof_lane(std::string name) {
+    std::map<LinkIndex, PodLink> links;
+    std::shared_ptr<nft::NetlinkKernel> kernel;
+    Lane made = lane(std::move(name), [&](const Road& road) {
+        kernel = nft::NetlinkKernel::open().value();
+        for (const lab::Host* pod : {&road.client(), &road.server()}) {
+            const std::string interface = lab::node_side_of(road.network(), *pod);
+            const auto index = static_cast<LinkIndex>(::if_nametoindex(interface.c_str()));
+            links.emplace(index,
+                          PodLink{.index = index,
+                                  .name = interface,
+                                  .pod = {"shop", pod->name},
+                                  .addresses = {pod->addresses.begin(), pod->addresses.end()}});
+        }
+    });
+    const AntiSpoofOptions options{.mode = AntiSpoofMode::enforce};
+    made.use_rules = [kernel, table = compile_anti_spoof(links, options)] {
+        if (const auto put = nft::converge(*kernel, table); !put) {
+            lab::fail("the guard of interfaces: " + nft::to_string(put.error()));
+        }
+    };
+    made.use_conntrack_only = [kernel, id = options.table] {
+        if (const auto removed = nft::remove(*kernel, id); !removed) {
+            lab::fail("the guard of interfaces: " + nft::to_string(removed.error()));
+        }
+    };
     return made;
 }
 

@@ -29,6 +29,9 @@ Lane naive_linear_lane(std::string name, std::size_t rules);
 /// its favour.
 Lane kube_router_lane(std::string name, std::size_t rules);
 
+/// Conntrack only on both sides, and on one of them who pods are is proved at their interfaces.
+Lane anti_spoof_lane(std::string name);
+
 /// Measures both sides of each lane, `rounds` times. Which goes first alternates, so that warm
 /// caches and whatever else the machine does fall on both.
 void take_turns(std::vector<Lane>& lanes, std::size_t rounds,

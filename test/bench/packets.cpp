@@ -8,6 +8,7 @@ namespace podfence::bench {
 namespace {
 
 constexpr Demand kConnectDemand{.of = Measure::ratio, .bound = 0.97, .at_least = true};
+constexpr Demand kAntiSpoofDemand{.of = Measure::ratio, .bound = 0.99, .at_least = true};
 constexpr Demand kStreamDemand{.of = Measure::ratio, .bound = 0.99, .at_least = true};
 
 /// Short slices and many rounds: what disturbs the machine for longer than a slice spoils few
@@ -39,6 +40,14 @@ double print_floor(Report& report, const Lane& lane, const std::string& unit) {
     return value_of(equal, Measure::ratio);
 }
 
+Figure anti_spoof_figure(const Lane& lane, std::string unit, double floor) {
+    Figure figure = figure_of(lane, std::move(unit));
+    figure.demand = kAntiSpoofDemand;
+    figure.floor = floor;
+    figure.note = "pods' addresses proved at their interfaces, against connection tracking alone";
+    return figure;
+}
+
 std::string with_rules(const std::string& what, std::size_t rules) {
     return "connect/" + what + "/" + std::to_string(rules) + "-rules";
 }
@@ -61,9 +70,13 @@ void measure_connects(Report& report, const Options& options) {
         others.push_back(naive_linear_lane(with_rules("naive-linear", count), count));
         others.push_back(kube_router_lane(with_rules("kube-router", count), count));
     }
+    lanes.push_back(anti_spoof_lane("connect/anti-spoof"));
     Report::progress("connecting");
     run(lanes, options.smoke ? kSmoke : kConnects);
     const double floor = print_floor(report, lanes[0], "conn/s");
+    const Lane guarded = std::move(lanes.back());
+    lanes.pop_back();
+    report.print(anti_spoof_figure(guarded, "conn/s", floor));
     for (auto lane = lanes.begin() + kPodfenceLanes; lane != lanes.end(); ++lane) {
         Figure figure = figure_of(*lane, "conn/s");
         figure.demand = kConnectDemand;
@@ -89,14 +102,16 @@ void measure_streams(Report& report, const Options& options) {
     std::vector<Lane> lanes;
     lanes.push_back(equal_lane("stream/conntrack-only"));
     lanes.push_back(podfence_lane("stream/podfence/" + std::to_string(count) + "-rules", count));
+    lanes.push_back(anti_spoof_lane("stream/anti-spoof"));
     Report::progress("streaming");
     const Effort effort = options.smoke ? kSmoke : kStreams;
     take_turns(lanes, effort.rounds, [&](Road& road) { return road.stream_for(effort.slice_s); });
     const double floor = print_floor(report, lanes[0], "Gbit/s");
-    Figure figure = figure_of(lanes.back(), "Gbit/s");
+    Figure figure = figure_of(lanes[kPodfenceLanes], "Gbit/s");
     figure.demand = kStreamDemand;
     figure.floor = floor;
     report.print(figure);
+    report.print(anti_spoof_figure(lanes.back(), "Gbit/s", floor));
 }
 
 }  // namespace podfence::bench
