@@ -92,6 +92,7 @@ void add_base_chain(Compiled& out, const CompileOptions& options, const Base& ba
     pass(nft::MatchCtState{nft::ct_established | (relayed ? 0U : nft::ct_related)});
     if (relayed) pass(nft::MatchSourceLocal{});
     for (const auto direction : base.directions) {
+        add_hold_rules(chain, options, direction);
         for (const auto family : kFamilies) {
             const auto field =
                 direction == Direction::egress ? source(family) : destination(family);
@@ -99,7 +100,6 @@ void add_base_chain(Compiled& out, const CompileOptions& options, const Base& ba
             chain.rules.push_back({.statements = {nft::LookupVerdict{
                                        {field}, dispatch_name(direction, family, entries)}}});
         }
-        add_hold_rules(chain, options, direction);
     }
     out.origins.insert_or_assign(base.name, ChainOrigin{.what = "hook"});
     out.table.chains.insert_or_assign(base.name, std::move(chain));

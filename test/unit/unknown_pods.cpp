@@ -140,6 +140,34 @@ TEST_CASE("ranges that become known late make the same table", "[unknown]") {
     CHECK(late.table() == compile_all(rest, holding()).table);
 }
 
+// Each look-up asks for the elements of its own moment, and a packet may be between two of them
+// when a pod becomes known.
+TEST_CASE("who is known is asked before what holds for whom", "[unknown]") {
+    const auto table = compile_all(shop(), holding()).table;
+    std::size_t dispatches = 0;
+    for (const auto& [name, chain] : table.chains) {
+        if (!chain.base) continue;
+        CAPTURE(name);
+        PerDirection<std::size_t> held{};
+        for (const nft::Rule& rule : chain.rules) {
+            if (const auto* verdict = std::get_if<nft::Verdict>(&rule.statements.back())) {
+                for (const auto direction : kDirections) {
+                    if (verdict->chain == "unknown-" + std::string(to_string(direction))) {
+                        ++held[index(direction)];
+                    }
+                }
+            }
+            const auto* lookup = std::get_if<nft::LookupVerdict>(&rule.statements.back());
+            if (lookup == nullptr) continue;
+            const bool source = lookup->key.front() == nft::Field::ip_saddr ||
+                                lookup->key.front() == nft::Field::ip6_saddr;
+            ++dispatches;
+            CHECK(held[index(source ? Direction::egress : Direction::ingress)] == kFamilies.size());
+        }
+    }
+    CHECK(dispatches >= 2 * kFamilies.size());
+}
+
 TEST_CASE("without it the table has nothing of it", "[unknown]") {
     const auto text = nft::to_text(compile_all(shop(), {.node = "n1"}).table);
     CHECK(text.find("known") == std::string::npos);
