@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "cmd/agent_client.hpp"
+#include "cmd/json_view.hpp"
 
 namespace podfence::cmd {
 
@@ -220,13 +221,9 @@ std::string node_name(const std::string& given, const Input& input) {
 
 std::string table_name(const std::optional<std::string>& given, const std::string& socket) {
     if (given) return *given;
-    if (const auto status = ask_agent_json(socket, "/v1/status"); status && status->is_object()) {
-        const auto* rules = status->get_object().if_contains("rules");
-        const auto* object = rules == nullptr ? nullptr : rules->if_object();
-        const auto* name = object == nullptr ? nullptr : object->if_contains("table");
-        if (name != nullptr && name->is_string()) return std::string(name->get_string());
-    }
-    return nft::TableId{}.name;
+    const auto status = ask_agent_json(socket, "/v1/status");
+    const std::string told = status ? View(&*status)["rules"]["table"].text() : "";
+    return told.empty() ? nft::TableId{}.name : told;
 }
 
 bool pod_to_node_enforced(std::optional<bool> given, const Input& input) {

@@ -131,12 +131,9 @@ class Builder {
                                   .interval = true,
                                   .comment = "what annotations of pods add"}};
             for (const auto& [index, link] : links_) {
-                std::vector<nft::Range> ranges;
-                for (const Prefix& prefix : link.extra) {
-                    if (prefix.family() == family) ranges.push_back(nft::to_range(prefix));
-                }
-                const nft::RangeSet disjoint = nft::RangeSet::of(std::move(ranges));
+                const nft::RangeSet disjoint = ranges_of(link.extra);
                 for (const nft::Range& range : disjoint.ranges()) {
+                    if (range.first.family() != family) continue;
                     set.elements.push_back(
                         {.first = single(set.spec.key, {index, range.first}).first,
                          .last = single(set.spec.key, {index, range.last}).last});
@@ -147,22 +144,14 @@ class Builder {
         }
     }
     void add_extra() {
+        auto prefixes = options_.extra;
+        prefixes.push_back(*Prefix::parse("fe80::/10"));
+        const nft::RangeSet ranges = ranges_of(prefixes);
         for (const Family family : kFamilies) {
-            std::vector<nft::Range> ranges;
-            for (const Prefix& prefix : options_.extra) {
-                if (prefix.family() == family) ranges.push_back(nft::to_range(prefix));
-            }
-            if (family == Family::ipv6) ranges.push_back(to_range(*Prefix::parse("fe80::/10")));
             nft::Set set{.spec = {.key = {address_type(family)},
                                   .interval = true,
                                   .comment = "what every pod may use"}};
-            const nft::RangeSet disjoint = nft::RangeSet::of(std::move(ranges));
-            for (const nft::Range& range : disjoint.ranges()) {
-                const std::vector<FieldValue> first{range.first};
-                const std::vector<FieldValue> last{range.last};
-                set.elements.push_back({.first = nft::make_key(set.spec.key, first),
-                                        .last = nft::make_key(set.spec.key, last)});
-            }
+            set.elements = range_elements(ranges, family);
             add_set("any-" + std::string(family_suffix(family)), std::move(set));
         }
     }

@@ -6,6 +6,8 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "controller/validate.hpp"
+
 namespace podfence {
 
 namespace {
@@ -14,12 +16,6 @@ namespace asio = boost::asio;
 
 /// A credential that expires this soon is renewed before it is used.
 constexpr std::int64_t kExpiryMarginSeconds = 10;
-
-void trim(std::string& text) {
-    constexpr std::string_view kBlank = " \t\r\n";
-    text.erase(text.find_last_not_of(kBlank) + 1);
-    text.erase(0, std::min(text.find_first_not_of(kBlank), text.size()));
-}
 
 }  // namespace
 
@@ -54,7 +50,7 @@ asio::awaitable<Sourced<Credentials>> ApiClient::credentials() {
             now.key = plugged_->key;
         }
     }
-    trim(now.token);
+    now.token = std::string(trimmed(now.token));
     co_return now;
 }
 

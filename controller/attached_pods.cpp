@@ -94,7 +94,8 @@ void AttachedPods::detach(const AttachmentKey& key) {
     settle(affected);
 }
 
-void AttachedPods::keep_only(const std::string& network, const std::set<AttachmentKey>& valid) {
+std::vector<AttachmentKey> AttachedPods::keep_only(const std::string& network,
+                                                   const std::set<AttachmentKey>& valid) {
     std::set<ObjectName> affected;
     std::vector<AttachmentKey> gone;
     for (const auto& [key, attachment] : attachments_) {
@@ -102,6 +103,7 @@ void AttachedPods::keep_only(const std::string& network, const std::set<Attachme
     }
     for (const auto& key : gone) forget(key, affected);
     settle(affected);
+    return gone;
 }
 
 AttachedPods::State AttachedPods::state(const AttachmentKey& key) const {

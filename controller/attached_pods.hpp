@@ -45,8 +45,9 @@ class AttachedPods final : public Sink {
     /// Made, or told again. False: there are too many.
     bool attach(Attachment attachment);
     void detach(const AttachmentKey& key);
-    /// Of this network there are these and no others.
-    void keep_only(const std::string& network, const std::set<AttachmentKey>& valid);
+    /// Of this network there are these and no others. Returns those that are gone.
+    std::vector<AttachmentKey> keep_only(const std::string& network,
+                                         const std::set<AttachmentKey>& valid);
 
     State state(const AttachmentKey& key) const;
     const std::map<AttachmentKey, Attachment>& attachments() const { return attachments_; }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "controller/sorted.hpp"
+
 namespace podfence {
 
 namespace {
@@ -38,11 +40,6 @@ void add_named_targets(const PolicyPort& port, const PeerUnion& peers,
         out.push_back(target);
         out.back().block = {block};
     }
-}
-
-void sort_unique(std::vector<std::string>& texts) {
-    std::sort(texts.begin(), texts.end());
-    texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
 }
 
 }  // namespace
@@ -119,8 +116,7 @@ ClassParts collect(const PolicyClass& policy_class) {
         sort_unique(group.origins);
         parts.groups.push_back(std::move(group));
     }
-    std::sort(parts.named.begin(), parts.named.end());
-    parts.named.erase(std::unique(parts.named.begin(), parts.named.end()), parts.named.end());
+    sort_unique(parts.named);
     sort_unique(parts.named_origins);
     return parts;
 }

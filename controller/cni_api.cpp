@@ -200,12 +200,9 @@ HttpResponse CniApi::gc(const HttpRequest& request) {
         if (!key) return refused(problem);
         keys.insert(*std::move(key));
     }
-    const std::string name(network->get_string());
-    for (const auto& [key, attachment] : pods_.attachments()) {
-        const bool gone = key.network == name && !keys.contains(key);
-        if (gone && guard_ != nullptr) guard_->untold(key);
+    for (const auto& gone : pods_.keep_only(std::string(network->get_string()), keys)) {
+        if (guard_ != nullptr) guard_->untold(gone);
     }
-    pods_.keep_only(name, keys);
     return stated("done");
 }
 

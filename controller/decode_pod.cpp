@@ -2,6 +2,7 @@
 
 #include "controller/decode.hpp"
 #include "controller/limits.hpp"
+#include "controller/sorted.hpp"
 #include "controller/validate.hpp"
 
 namespace podfence {
@@ -160,13 +161,6 @@ void decode_pod_spec(const Node& spec, Report& report, Pod& pod, bool& host_netw
     pod.ports = std::move(ports);
 }
 
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view kBlanks = " \t\r\n";
-    const std::size_t first = std::min(text.find_first_not_of(kBlanks), text.size());
-    const std::size_t last = text.find_last_not_of(kBlanks);
-    return first == text.size() ? std::string_view() : text.substr(first, last - first + 1);
-}
-
 /// A block, or one address.
 std::optional<Prefix> parse_block(std::string_view text) {
     auto prefix = Prefix::parse(text);
@@ -211,9 +205,7 @@ std::vector<Prefix> decode_extra_addresses(const Node& object, Report& report) {
             found.push_back(*prefix);
         }
     }
-    std::ranges::sort(found);
-    const auto repeated = std::ranges::unique(found);
-    found.erase(repeated.begin(), repeated.end());
+    sort_unique(found);
     return found;
 }
 

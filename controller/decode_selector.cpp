@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "controller/decode.hpp"
+#include "controller/sorted.hpp"
 #include "controller/validate.hpp"
 
 namespace podfence {
@@ -84,8 +85,7 @@ bool SelectorDecoder::values(const Node& node, const std::string& field, Require
         requirement.values.push_back(value.text);
     }
     auto& texts = requirement.values;
-    std::sort(texts.begin(), texts.end());
-    texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+    sort_unique(texts);
     return true;
 }
 
@@ -134,8 +134,7 @@ void SelectorDecoder::expressions(const Node& list, const std::string& field) {
 
 DecodedSelector SelectorDecoder::take() {
     auto& all = out_.selector.requirements;
-    std::sort(all.begin(), all.end());
-    all.erase(std::unique(all.begin(), all.end()), all.end());
+    sort_unique(all);
     return std::move(out_);
 }
 

@@ -18,13 +18,6 @@ using nft::VerdictKind;
 
 constexpr std::uint32_t kKnownCapacityLeast = 1024;
 
-/// The judged pod's address in a packet.
-nft::Field own_side(Direction direction, Family family) {
-    const bool v4 = family == Family::ipv4;
-    if (direction == Direction::egress) return v4 ? nft::Field::ip_saddr : nft::Field::ip6_saddr;
-    return v4 ? nft::Field::ip_daddr : nft::Field::ip6_daddr;
-}
-
 std::string unknown_chain(Direction direction) {
     return "unknown-" + std::string(to_string(direction));
 }
@@ -39,21 +32,10 @@ bool holds_any(const CompileOptions& options, Family family) {
 }
 
 nft::Set held_set(const CompileOptions& options, Family family) {
-    std::vector<nft::Range> ranges;
-    for (const Prefix& range : options.held_ranges) {
-        if (range.family() == family) ranges.push_back(nft::to_range(range));
-    }
-    nft::Set set{.spec = {.key = {address_type(family)},
-                          .interval = true,
-                          .comment = "what is a pod's, known or not"}};
-    const nft::RangeSet disjoint = nft::RangeSet::of(std::move(ranges));
-    for (const nft::Range& range : disjoint.ranges()) {
-        const std::vector<nft::FieldValue> first{range.first};
-        const std::vector<nft::FieldValue> last{range.last};
-        set.elements.push_back({.first = nft::make_key(set.spec.key, first),
-                                .last = nft::make_key(set.spec.key, last)});
-    }
-    return set;
+    return {.spec = {.key = {address_type(family)},
+                     .interval = true,
+                     .comment = "what is a pod's, known or not"},
+            .elements = range_elements(ranges_of(options.held_ranges), family)};
 }
 
 }  // namespace
@@ -86,7 +68,7 @@ void write_hold(Compiled& out, const CompileOptions& options, const PerFamily<st
         for (const auto family : kFamilies) {
             if (!holds_any(options, family)) continue;
             chain.rules.push_back(
-                {.statements = {nft::MatchSet{{own_side(direction, family)},
+                {.statements = {nft::MatchSet{{own_field(direction, family)},
                                               known_name(family, known[index(family)])},
                                 Verdict{VerdictKind::ret}}});
         }
@@ -102,7 +84,7 @@ void add_hold_rules(nft::Chain& chain, const CompileOptions& options, Direction 
     for (const auto family : kFamilies) {
         if (!holds_any(options, family)) continue;
         chain.rules.push_back(
-            {.statements = {nft::MatchSet{{own_side(direction, family)}, held_name(family)},
+            {.statements = {nft::MatchSet{{own_field(direction, family)}, held_name(family)},
                             Verdict{VerdictKind::jump, unknown_chain(direction)}}});
     }
 }

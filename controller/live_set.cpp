@@ -69,8 +69,7 @@ std::vector<LiveEntry> LiveSet::entries() const {
             }
         }
     }
-    std::sort(all.begin(), all.end());
-    all.erase(std::unique(all.begin(), all.end()), all.end());
+    sort_unique(all);
     return all;
 }
 

@@ -23,8 +23,7 @@ void LiveSets::changed(const Address& address, const Side& before, const Side& a
             affected_.insert(affected_.end(), selection->sets.begin(), selection->sets.end());
         }
     }
-    std::sort(affected_.begin(), affected_.end());
-    affected_.erase(std::unique(affected_.begin(), affected_.end()), affected_.end());
+    sort_unique(affected_);
     for (auto* set : affected_) {
         const auto elements = set->size();
         const auto effect = set->changed(address, before, after);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "controller/selector.hpp"
+#include "controller/sorted.hpp"
 
 namespace podfence {
 
@@ -15,8 +16,7 @@ std::vector<Address> held_addresses(const Cluster& cluster, const Pod& pod) {
     for (const auto& address : pod.addresses) {
         if (cluster.holds(pod, address)) held.push_back(address);
     }
-    std::sort(held.begin(), held.end());
-    held.erase(std::unique(held.begin(), held.end()), held.end());
+    sort_unique(held);
     return held;
 }
 

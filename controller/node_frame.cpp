@@ -29,14 +29,6 @@ constexpr std::int32_t kBehindIpvs = 101;
 /// Denied packets logged a second, so that a flood of them does not become one of messages.
 constexpr std::uint64_t kLogPerSecond = 100;
 
-Field source(Family family) {
-    return family == Family::ipv4 ? Field::ip_saddr : Field::ip6_saddr;
-}
-
-Field destination(Family family) {
-    return family == Family::ipv4 ? Field::ip_daddr : Field::ip6_daddr;
-}
-
 /// How the dispatch enters a pod's class: what egress allows comes back, to be judged for ingress.
 VerdictKind way_into(Direction direction) {
     return direction == Direction::egress ? VerdictKind::jump : VerdictKind::go_to;
@@ -94,8 +86,7 @@ void add_base_chain(Compiled& out, const CompileOptions& options, const Base& ba
     for (const auto direction : base.directions) {
         add_hold_rules(chain, options, direction);
         for (const auto family : kFamilies) {
-            const auto field =
-                direction == Direction::egress ? source(family) : destination(family);
+            const auto field = own_field(direction, family);
             const auto entries = counts.dispatched[index(direction)][index(family)];
             chain.rules.push_back({.statements = {nft::LookupVerdict{
                                        {field}, dispatch_name(direction, family, entries)}}});
@@ -143,7 +134,7 @@ void add_deny_chain(Compiled& out, const CompileOptions& options, Direction dire
                                               ClassCompiler::allowed(direction)}});
     };
     for (const auto family : kFamilies) {
-        spare({source(family), destination(family)},
+        spare({own_field(Direction::egress, family), own_field(Direction::ingress, family)},
               hairpin_name(family, counts.hairpins[index(family)]));
     }
     spare({Field::icmpv6_type}, std::string(kNeighbourDiscovery));
@@ -164,6 +155,12 @@ void add_deny_chain(Compiled& out, const CompileOptions& options, Direction dire
 }
 
 }  // namespace
+
+Field own_field(Direction direction, Family family) {
+    const bool v4 = family == Family::ipv4;
+    if (direction == Direction::egress) return v4 ? Field::ip_saddr : Field::ip6_saddr;
+    return v4 ? Field::ip_daddr : Field::ip6_daddr;
+}
 
 std::string dispatch_name(Direction direction, Family family, std::size_t entries) {
     return sized(std::string(to_string(direction)) + "-" + std::string(family_suffix(family)),

@@ -33,6 +33,9 @@ struct FrameCounts {
     friend bool operator==(const FrameCounts&, const FrameCounts&) = default;
 };
 
+/// The field of a packet with the address of the pod that is judged in this direction.
+nft::Field own_field(Direction direction, nft::Family family);
+
 /// The verdict map that leads from an isolated pod's address to its class.
 std::string dispatch_name(Direction direction, nft::Family family, std::size_t entries);
 /// The direction of a dispatch map; nullopt: it is none.

@@ -4,18 +4,9 @@
 #include <utility>
 
 #include "controller/selector.hpp"
+#include "controller/sorted.hpp"
 
 namespace podfence {
-
-namespace {
-
-template <class T>
-void sort_unique(std::vector<T>& values) {
-    std::sort(values.begin(), values.end());
-    values.erase(std::unique(values.begin(), values.end()), values.end());
-}
-
-}  // namespace
 
 BoundPeer bind(const PodPeer& peer, const std::string& policy_ns) {
     return {.own_ns = peer.namespaces ? "" : policy_ns, .peer = peer};

@@ -5,6 +5,8 @@
 #include <iterator>
 #include <ranges>
 
+#include "controller/sorted.hpp"
+
 namespace podfence {
 
 namespace {
@@ -36,9 +38,7 @@ bool share_any(const A& a, const B& b) {
 
 void PodLinks::set_pod(const ObjectName& pod, std::vector<Address> addresses,
                        std::vector<Prefix> extra) {
-    std::ranges::sort(addresses);
-    const auto same = std::ranges::unique(addresses);
-    addresses.erase(same.begin(), same.end());
+    sort_unique(addresses);
     const auto known = pods_.find(pod);
     if (known == pods_.end() && addresses.empty()) return;
     KnownPod& entry = pods_[pod];

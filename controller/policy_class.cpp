@@ -1,6 +1,7 @@
 #include "controller/policy_class.hpp"
 
 #include "controller/names.hpp"
+#include "controller/node_frame.hpp"
 
 namespace podfence {
 
@@ -25,10 +26,9 @@ NameHash hash_of(const PolicyClass& policy_class) {
 }  // namespace
 
 nft::Field ClassCompiler::peer_field(Direction direction, nft::Family family) {
-    if (direction == Direction::ingress) {
-        return family == nft::Family::ipv4 ? nft::Field::ip_saddr : nft::Field::ip6_saddr;
-    }
-    return family == nft::Family::ipv4 ? nft::Field::ip_daddr : nft::Field::ip6_daddr;
+    // Who is judged in the other direction.
+    const bool ingress = direction == Direction::ingress;
+    return own_field(ingress ? Direction::egress : Direction::ingress, family);
 }
 
 nft::Verdict ClassCompiler::allowed(Direction direction) {

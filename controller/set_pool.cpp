@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "controller/families.hpp"
+#include "controller/sorted.hpp"
 
 namespace podfence {
 
@@ -28,8 +29,7 @@ std::vector<SetRef> SetPool::write(const SetForm& form,
     std::vector<SetRef> refs;
     for (const auto family : kFamilies) {
         auto& own = elements[index(family)];
-        std::sort(own.begin(), own.end());
-        own.erase(std::unique(own.begin(), own.end()), own.end());
+        sort_unique(own);
         const auto name = form.name(family, own.size());
         nft::SetSpec spec = form.spec(family, own.size());
         nft::Set set{.spec = std::move(spec), .elements = std::move(own)};

@@ -147,6 +147,21 @@ nft::Element address_element(const Address& address) {
     return {.first = key, .last = key};
 }
 
+std::vector<nft::Element> range_elements(const nft::RangeSet& ranges, Family family) {
+    std::vector<nft::Element> elements;
+    for (const auto& range : ranges.ranges()) {
+        if (range.first.family() != family) continue;
+        elements.push_back({address_key(range.first), address_key(range.last)});
+    }
+    return elements;
+}
+
+nft::RangeSet ranges_of(std::span<const Prefix> prefixes) {
+    std::vector<nft::Range> all;
+    for (const Prefix& prefix : prefixes) all.push_back(nft::to_range(prefix));
+    return nft::RangeSet::of(std::move(all));
+}
+
 nft::Element port_element(const Address& address, Protocol protocol, std::uint16_t port) {
     const std::array types{address_type(address.family()), FieldType::inet_proto,
                            FieldType::inet_service};
@@ -170,11 +185,8 @@ std::vector<BlockSet> sets_of(const std::vector<IpBlock>& blocks) {
     const auto base = make_name("blocks", name, to_string(blocks.front()));
     std::vector<BlockSet> result;
     for (const auto family : kFamilies) {
-        nft::Set set{.spec = {.key = {address_type(family)}, .interval = true}};
-        for (const auto& range : ranges.ranges()) {
-            if (range.first.family() != family) continue;
-            set.elements.push_back({address_key(range.first), address_key(range.last)});
-        }
+        nft::Set set{.spec = {.key = {address_type(family)}, .interval = true},
+                     .elements = range_elements(ranges, family)};
         if (set.elements.empty()) continue;
         set.spec.comment = make_comment(texts[index(family)]);
         result.push_back({.ref = {family, with_family(base, family)}, .set = std::move(set)});

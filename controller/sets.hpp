@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +62,10 @@ SetForm form_of(const std::vector<BoundPeer>& peers);
 SetForm form_of(const std::vector<NamedTarget>& targets);
 
 nft::Element address_element(const Address& address);
+/// Elements of an interval set of addresses: the family's share.
+std::vector<nft::Element> range_elements(const nft::RangeSet& ranges, nft::Family family);
+/// All addresses of some prefixes, of both families.
+nft::RangeSet ranges_of(std::span<const Prefix> prefixes);
 nft::Element port_element(const Address& address, Protocol protocol, std::uint16_t port);
 
 /// The interval sets of some blocks, complete, for the families that have any.

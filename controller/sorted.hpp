@@ -4,6 +4,13 @@
 
 namespace podfence {
 
+/// Makes a vector a sorted one in which nothing is twice.
+template <class Vector>
+void sort_unique(Vector& values) {
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
 /// Small sets as sorted vectors: compact, and fast to walk.
 template <class Vector>
 bool contains(const Vector& sorted, const typename Vector::value_type& value) {

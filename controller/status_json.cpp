@@ -32,6 +32,14 @@ void put_list(json::object& to, const std::string& name, const Bounded<T>& bound
     to[name + "_left_out"] = bounded.more;
 }
 
+/// Of addresses or ranges of them.
+template <typename T>
+json::array texts_of(const std::vector<T>& items) {
+    json::array texts;
+    for (const T& item : items) texts.emplace_back(to_string(item));
+    return texts;
+}
+
 json::object problem_json(const Problem& problem) {
     return {{"severity", problem.severity == Severity::error ? "error" : "warning"},
             {"file", problem.pos.file},
@@ -122,17 +130,13 @@ json::object pod_json(const PodTrouble& trouble) {
 }
 
 json::object link_json(const PodLinkStatus& link) {
-    json::array addresses;
-    for (const Address& address : link.addresses) addresses.emplace_back(to_string(address));
-    json::array extra;
-    for (const Prefix& block : link.extra) extra.emplace_back(to_string(block));
     return {{"namespace", link.pod.ns},
             {"name", link.pod.name},
             {"interface", text_of(link.interface)},
             {"index", link.index},
             {"known_by", link.evidence},
-            {"addresses", std::move(addresses)},
-            {"extra_addresses", std::move(extra)},
+            {"addresses", texts_of(link.addresses)},
+            {"extra_addresses", texts_of(link.extra)},
             {"refused_packets", link.refused}};
 }
 
@@ -160,11 +164,9 @@ json::value canary_json(const CanaryRecord& canary) {
 }
 
 json::object unknown_pods_json(const UnknownPodsStatus& status) {
-    json::array ranges;
-    for (const Prefix& range : status.ranges) ranges.emplace_back(to_string(range));
     return {
         {"mode", status.hold ? "hold" : "allow"},
-        {"pod_cidrs", std::move(ranges)},
+        {"pod_cidrs", texts_of(status.ranges)},
         {"known_by", status.known_by.empty() ? json::value() : json::value(status.known_by)},
         {"error", status.error.empty() ? json::value() : json::value(text_of(status.error))},
         {"remedy", status.remedy.empty() ? json::value() : json::value(text_of(status.remedy))}};

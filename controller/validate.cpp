@@ -172,4 +172,10 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
     return zone[0] == '+' ? seconds - offset : seconds + offset;
 }
 
+std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view kBlanks = " \t\r\n";
+    text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+    return text.substr(0, text.find_last_not_of(kBlanks) + 1);
+}
+
 }  // namespace podfence

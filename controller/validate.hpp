@@ -29,6 +29,9 @@ CheckedPrefix check_prefix(std::string_view text);
 /// ::ffff:0:0/96, which no pod address or CIDR may be in.
 bool is_ipv4_mapped(const nft::Address& address);
 
+/// Without blanks and line ends around it. A part of `text`.
+std::string_view trimmed(std::string_view text);
+
 /// RFC 3339, as Kubernetes prints times; seconds since 1970.
 std::optional<std::int64_t> parse_time(std::string_view text);
 
