@@ -49,7 +49,6 @@ constexpr const char* kFrames = "from-pod";
 constexpr const char* kIpv4 = "from-pod-ipv4";
 constexpr const char* kArp = "from-pod-arp";
 constexpr const char* kIpv6 = "from-pod-ipv6";
-constexpr const char* kIpv6Source = "from-pod-ipv6-source";
 constexpr const char* kSolicitation = "from-pod-solicitation";
 constexpr const char* kAdvertisement = "from-pod-advertisement";
 
@@ -66,8 +65,15 @@ Verdict go_to(const std::string& chain) {
     return {.kind = VerdictKind::go_to, .chain = chain};
 }
 
+/// With the type of frame, so that one look-up proves a packet: a VLAN tag makes another type.
 std::vector<FieldType> own_type(Family family) {
-    return {FieldType::iface_index, address_type(family)};
+    return {FieldType::iface_index, FieldType::ether_type, address_type(family)};
+}
+
+/// In which frames an address of this family is told.
+std::vector<std::uint16_t> frames_of(Family family) {
+    if (family == Family::ipv4) return {kEtherTypeIpv4, kEtherTypeArp};
+    return {kEtherTypeIpv6};
 }
 
 /// The table while it is made.
@@ -115,7 +121,9 @@ class Builder {
             for (const auto& [index, link] : links_) {
                 for (const Address& address : link.addresses) {
                     if (address.family() != family) continue;
-                    set.elements.push_back(single(set.spec.key, {index, address}));
+                    for (const std::uint16_t type : frames_of(family)) {
+                        set.elements.push_back(single(set.spec.key, {index, type, address}));
+                    }
                 }
             }
             set.spec.size = capacity_for(set.elements.size(), kCapacityLeast);
@@ -127,7 +135,7 @@ class Builder {
     /// Blocks of addresses, each pod's disjoint.
     void add_annotated() {
         for (const Family family : kFamilies) {
-            nft::Set set{.spec = {.key = own_type(family),
+            nft::Set set{.spec = {.key = {FieldType::iface_index, address_type(family)},
                                   .interval = true,
                                   .comment = "what annotations of pods add"}};
             for (const auto& [index, link] : links_) {
@@ -181,10 +189,17 @@ class Builder {
     void add_rule(const std::string& chain, std::vector<nft::Statement> statements) {
         table_.chains[chain].rules.push_back({.statements = std::move(statements)});
     }
-    /// Accepts what is found by this key among the pod's own, or what every pod may use.
+    MatchSet own(Field field, Family family) const {
+        return {{Field::iif, Field::ether_type, field}, own_[index(family)]};
+    }
+    /// Accepts whose address is the pod's own, or one that it may use beside.
     void accept_own(const std::string& chain, Field field, Family family,
                     const Verdict& verdict = accept()) {
-        add_rule(chain, {MatchSet{{Field::iif, field}, own_[index(family)]}, verdict});
+        add_rule(chain, {own(field, family), verdict});
+        accept_granted(chain, field, family, verdict);
+    }
+    void accept_granted(const std::string& chain, Field field, Family family,
+                        const Verdict& verdict = accept()) {
         if (options_.extra_by_annotation) {
             add_rule(chain, {MatchSet{{Field::iif, field}, annotated_[index(family)]}, verdict});
         }
@@ -193,14 +208,30 @@ class Builder {
     /// Accepts who has no address yet and asks whether somebody else has this one of its own.
     void accept_asking(const std::string& chain, Field source, Field asked, Family family) {
         const std::string none = "unspecified-" + std::string(family_suffix(family));
-        add_rule(chain, {MatchSet{{source}, none},
-                         MatchSet{{Field::iif, asked}, own_[index(family)]}, accept()});
+        add_rule(chain, {MatchSet{{source}, none}, own(asked, family), accept()});
         if (options_.extra_by_annotation) {
             add_rule(chain, {MatchSet{{source}, none},
                              MatchSet{{Field::iif, asked}, annotated_[index(family)]}, accept()});
         }
     }
+    /// What nearly all frames are comes first: it is proved by one look-up.
     void add_frames() {
+        add_rule(kFrames, {own(Field::ip_saddr, Family::ipv4), accept()});
+        // What else it claims counts more than its source.
+        const std::vector<FieldType> kind{FieldType::ether_type, FieldType::icmpv6_type};
+        nft::Map claims{.spec = {.key = kind, .size = 16}};
+        for (const auto& [type, verdict] :
+             {std::pair(kRouterAdvertisement, Verdict{VerdictKind::ret}),
+              std::pair(kNeighbourSolicitation, go_to(kSolicitation)),
+              std::pair(kNeighbourAdvertisement, go_to(kAdvertisement)),
+              std::pair(kRedirect, Verdict{VerdictKind::ret})}) {
+            claims.entries.push_back(
+                {.key = single(kind, {kEtherTypeIpv6, type}), .verdict = verdict});
+        }
+        table_.maps.emplace("neighbour-discovery", std::move(claims));
+        add_rule(kFrames, {nft::LookupVerdict{{Field::ether_type, Field::icmpv6_type},
+                                              "neighbour-discovery"}});
+        add_rule(kFrames, {own(Field::ip6_saddr, Family::ipv6), accept()});
         nft::Map map{.spec = {.key = {FieldType::ether_type}, .size = 8}};
         for (const auto& [type, chain] :
              {std::pair(kEtherTypeIpv4, kIpv4), std::pair(kEtherTypeArp, kArp),
@@ -212,7 +243,7 @@ class Builder {
         table_.chains[kFrames].comment = "what comes back is refused: other frames, and VLAN tags";
     }
     void add_ipv4() {
-        accept_own(kIpv4, Field::ip_saddr, Family::ipv4);
+        accept_granted(kIpv4, Field::ip_saddr, Family::ipv4);
         add_rule(
             kIpv4,
             {MatchSet{{Field::ip_saddr, Field::l4proto, Field::th_sport, Field::th_dport}, "dhcp"},
@@ -222,19 +253,8 @@ class Builder {
         accept_asking(kArp, Field::arp_saddr_ip, Field::arp_daddr_ip, Family::ipv4);
     }
     void add_ipv6() {
-        nft::Map map{.spec = {.key = {FieldType::icmpv6_type}, .size = 16}};
-        for (const auto& [type, verdict] :
-             {std::pair(kRouterAdvertisement, Verdict{VerdictKind::ret}),
-              std::pair(kNeighbourSolicitation, go_to(kSolicitation)),
-              std::pair(kNeighbourAdvertisement, go_to(kAdvertisement)),
-              std::pair(kRedirect, Verdict{VerdictKind::ret})}) {
-            map.entries.push_back({.key = single(map.spec.key, {type}), .verdict = verdict});
-        }
-        table_.maps.emplace("neighbour-discovery", std::move(map));
-        add_rule(kIpv6, {nft::LookupVerdict{{Field::icmpv6_type}, "neighbour-discovery"}});
-        add_rule(kIpv6, {go_to(kIpv6Source)});
-        accept_own(kIpv6Source, Field::ip6_saddr, Family::ipv6);
-        add_rule(kIpv6Source,
+        accept_own(kIpv6, Field::ip6_saddr, Family::ipv6);
+        add_rule(kIpv6,
                  {MatchSet{{Field::ip6_saddr, Field::icmpv6_type}, "beginning-v6"}, accept()});
         // Who asks has an address of its own already, or asks for its own.
         accept_own(kSolicitation, Field::ip6_saddr, Family::ipv6);
@@ -242,7 +262,7 @@ class Builder {
         accept_asking(kSolicitation, Field::ip6_saddr, Field::nd_target, Family::ipv6);
         add_rule(kSolicitation, {MatchSet{{Field::ip6_saddr}, "unspecified-v6"},
                                  MatchSet{{Field::nd_target}, "any-v6"}, accept()});
-        accept_own(kAdvertisement, Field::nd_target, Family::ipv6, go_to(kIpv6Source));
+        accept_own(kAdvertisement, Field::nd_target, Family::ipv6, go_to(kIpv6));
     }
 
     void add_hooks() {
@@ -250,10 +270,10 @@ class Builder {
             nft::Chain chain{.base = nft::BaseChain{.hook = nft::Hook::ingress,
                                                     .priority = options_.priority,
                                                     .device = link.name}};
+            chain.rules.push_back({.statements = {Verdict{VerdictKind::jump, kFrames}}});
             // By index and not only by the hook: a later interface may get the name, and with it
             // the chain, before we hear of it.
             const MatchSet ours{{Field::iif}, interfaces_};
-            chain.rules.push_back({.statements = {ours, Verdict{VerdictKind::jump, kFrames}}});
             if (options_.log_group) {
                 chain.rules.push_back(
                     {.statements = {ours, nft::Limit{.packets_per_second = kLogPerSecond},

@@ -45,8 +45,8 @@ struct AntiSpoofOptions {
 ///         addresses, router solicitation and MLD. Never router advertisements nor redirects; and
 ///         what a neighbour advertisement claims must be the pod's own or link-local.
 /// With `extra_by_annotation` what a pod's annotation lists counts as the pod's own.
-/// An interface costs an element in `interfaces`, one for each address of its pod, and a chain with
-/// two rules, of which the second counts what is refused: per pod.
+/// An interface costs an element in `interfaces`, one for each address of its pod and kind of frame
+/// that tells it, and a chain with two rules, of which the second counts what is refused: per pod.
 nft::Table compile_anti_spoof(const std::map<LinkIndex, PodLink>& links,
                               const AntiSpoofOptions& options);
 

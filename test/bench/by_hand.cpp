@@ -48,9 +48,10 @@ class Transaction {
   public:
     Transaction() : room_(kMessageBytesMax) { keep(nftnl_batch_begin(at(), 0)); }
     template <class Put>
-    void add(std::uint16_t type, std::uint16_t flags, const Put& put) {
+    void add(std::uint16_t type, std::uint16_t flags, const Put& put,
+             std::uint8_t family = NFPROTO_INET) {
         last_ = datagram_.size();
-        auto* message = nftnl_nlmsg_build_hdr(at(), type, NFPROTO_INET, flags, 1);
+        auto* message = nftnl_nlmsg_build_hdr(at(), type, family, flags, 1);
         put(message);
         keep(message);
     }
@@ -117,14 +118,16 @@ ElementsByHand::ElementsByHand(std::size_t count)
 
 Datagram sleep_or_wake(const std::vector<Sleeper>& tables) {
     Transaction transaction;
-    for (const auto& [name, asleep] : tables) {
+    for (const auto& [id, asleep] : tables) {
         const std::unique_ptr<nftnl_table, decltype(&nftnl_table_free)> table(nftnl_table_alloc(),
                                                                               nftnl_table_free);
-        nftnl_table_set_str(table.get(), NFTNL_TABLE_NAME, name.c_str());
+        nftnl_table_set_str(table.get(), NFTNL_TABLE_NAME, id.name.c_str());
         nftnl_table_set_u32(table.get(), NFTNL_TABLE_FLAGS,
                             asleep ? std::uint32_t{NFT_TABLE_F_DORMANT} : 0);
-        transaction.add(NFT_MSG_NEWTABLE, 0,
-                        [&](nlmsghdr* to) { nftnl_table_nlmsg_build_payload(to, table.get()); });
+        transaction.add(
+            NFT_MSG_NEWTABLE, 0,
+            [&](nlmsghdr* to) { nftnl_table_nlmsg_build_payload(to, table.get()); },
+            id.family == nft::TableFamily::netdev ? NFPROTO_NETDEV : NFPROTO_INET);
     }
     return std::move(transaction).finish();
 }

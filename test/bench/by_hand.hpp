@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "nft/ruleset.hpp"
 #include "test/support/lab_fd.hpp"
 
 /// nf_tables by messages built with libnftnl, without planner, encoder or kernel port.
@@ -41,9 +42,9 @@ class ElementsByHand {
     Datagram add_, remove_;
 };
 
-/// An inet table, and whether it sleeps, so that packets pass its chains by.
+/// A table, and whether it sleeps, so that packets pass its chains by.
 struct Sleeper {
-    std::string table;
+    nft::TableId table;
     bool asleep = false;
 };
 /// The transaction that makes them so.

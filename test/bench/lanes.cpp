@@ -29,6 +29,24 @@ std::vector<Allowed> allowed_on(const Road& road, std::size_t rules) {
     return allowed_sources(rules, allowed_host(address_of(road.client()), Road::kPort));
 }
 
+/// The node's end of a pod's interface.
+struct Door {
+    const lab::Host* pod = nullptr;
+    std::string interface;
+    LinkIndex index = 0;
+};
+
+/// In the node's namespace.
+std::vector<Door> doors_of(const Road& road) {
+    std::vector<Door> doors;
+    for (const lab::Host* pod : {&road.client(), &road.server()}) {
+        const std::string interface = lab::node_side_of(road.network(), *pod);
+        doors.push_back(
+            {pod, interface, static_cast<LinkIndex>(::if_nametoindex(interface.c_str()))});
+    }
+    return doors;
+}
+
 /// A road with the baseline's table and whatever `load` puts into its node.
 template <class Load>
 Lane lane(std::string name, const Load& load) {
@@ -42,14 +60,17 @@ Lane lane(std::string name, const Load& load) {
     return made;
 }
 
-/// Lets one of two tables sleep.
-void take_turns_of_tables(Lane& lane, const std::string& table) {
+/// Whether the rules do what the baseline's table does, or are beside it.
+enum class Beside : std::uint8_t { nothing, baseline };
+
+/// Lets the rules sleep or, unless it goes on beside them, the baseline.
+void take_turns_of_tables(Lane& lane, const nft::TableId& table, Beside beside = Beside::nothing) {
     const auto stay = lane.road->node().ns.enter();
     const auto kernel = std::make_shared<ByHand>();
     const auto use = [&](bool rules) {
-        return [kernel, change = sleep_or_wake({{kBaseline, rules}, {table, !rules}})] {
-            kernel->transact(change);
-        };
+        return [kernel,
+                change = sleep_or_wake({{{.name = kBaseline}, rules && beside == Beside::nothing},
+                                        {table, !rules}})] { kernel->transact(change); };
     };
     lane.use_rules = use(true);
     lane.use_conntrack_only = use(false);
@@ -59,7 +80,7 @@ void take_turns_of_tables(Lane& lane, const std::string& table) {
 
 Lane equal_lane(std::string name) {
     Lane made = lane(std::move(name), [](const Road&) { test::nft_load(conntrack_only(kRules)); });
-    take_turns_of_tables(made, kRules);
+    take_turns_of_tables(made, {.name = kRules});
     return made;
 }
 
@@ -69,7 +90,7 @@ Lane podfence_lane(std::string name, std::size_t rules) {
         lab::Enforcer(road.network(), options)
             .apply(cluster_of(allowed_on(road, rules), road.network(), road.server()));
     });
-    take_turns_of_tables(made, kRules);
+    take_turns_of_tables(made, {.name = kRules});
     return made;
 }
 
@@ -77,7 +98,7 @@ Lane naive_linear_lane(std::string name, std::size_t rules) {
     Lane made = lane(std::move(name), [&](const Road& road) {
         test::nft_load(naive_linear(kRules, allowed_on(road, rules), address_of(road.server())));
     });
-    take_turns_of_tables(made, kRules);
+    take_turns_of_tables(made, {.name = kRules});
     return made;
 }
 
@@ -91,13 +112,13 @@ Lane kube_router_lane(std::string name, std::size_t rules) {
     const auto stay = made.road->node().ns.enter();
     const auto kernel = std::make_shared<ByHand>();
     const auto use = [&](bool rules) {
-        return
-            [kernel, rules, road = made.road.get(), change = sleep_or_wake({{kBaseline, rules}})] {
-                const auto on_node = road->node().ns.enter();
-                kernel->transact(change);
-                lab::check_program(
-                    {"iptables-legacy", rules ? "-I" : "-D", "FORWARD", "-j", kKubeRouterChain});
-            };
+        return [kernel, rules, road = made.road.get(),
+                change = sleep_or_wake({{{.name = kBaseline}, rules}})] {
+            const auto on_node = road->node().ns.enter();
+            kernel->transact(change);
+            lab::check_program(
+                {"iptables-legacy", rules ? "-I" : "-D", "FORWARD", "-j", kKubeRouterChain});
+        };
     };
     made.use_rules = use(true);
     made.use_conntrack_only = use(false);
@@ -105,31 +126,38 @@ Lane kube_router_lane(std::string name, std::size_t rules) {
 }
 
 Lane anti_spoof_lane(std::string name) {
-    std::map<LinkIndex, PodLink> links;
-    std::shared_ptr<nft::NetlinkKernel> kernel;
-    Lane made = lane(std::move(name), [&](const Road& road) {
-        kernel = nft::NetlinkKernel::open().value();
-        for (const lab::Host* pod : {&road.client(), &road.server()}) {
-            const std::string interface = lab::node_side_of(road.network(), *pod);
-            const auto index = static_cast<LinkIndex>(::if_nametoindex(interface.c_str()));
-            links.emplace(index,
-                          PodLink{.index = index,
-                                  .name = interface,
-                                  .pod = {"shop", pod->name},
-                                  .addresses = {pod->addresses.begin(), pod->addresses.end()}});
-        }
-    });
     const AntiSpoofOptions options{.mode = AntiSpoofMode::enforce};
-    made.use_rules = [kernel, table = compile_anti_spoof(links, options)] {
-        if (const auto put = nft::converge(*kernel, table); !put) {
+    Lane made = lane(std::move(name), [&](const Road& road) {
+        std::map<LinkIndex, PodLink> links;
+        for (const Door& door : doors_of(road)) {
+            links.emplace(door.index, PodLink{.index = door.index,
+                                              .name = door.interface,
+                                              .pod = {"shop", door.pod->name},
+                                              .addresses = {door.pod->addresses.begin(),
+                                                            door.pod->addresses.end()}});
+        }
+        const auto kernel = nft::NetlinkKernel::open().value();
+        if (const auto put = nft::converge(*kernel, compile_anti_spoof(links, options)); !put) {
             lab::fail("the guard of interfaces: " + nft::to_string(put.error()));
         }
-    };
-    made.use_conntrack_only = [kernel, id = options.table] {
-        if (const auto removed = nft::remove(*kernel, id); !removed) {
-            lab::fail("the guard of interfaces: " + nft::to_string(removed.error()));
+    });
+    take_turns_of_tables(made, options.table, Beside::baseline);
+    return made;
+}
+
+Lane one_rule_at_doors_lane(std::string name) {
+    Lane made = lane(std::move(name), [&](const Road& road) {
+        std::string text = "table netdev " + std::string(kRules) + " {\n";
+        for (const Door& door : doors_of(road)) {
+            const std::string index = std::to_string(door.index);
+            text += "chain door" + index + " { type filter hook ingress device " + door.interface +
+                    " priority 0\n ether type ip iif " + index + " ip saddr " +
+                    to_string(address_of(*door.pod)) + " accept\n ether type ip drop\n }\n";
         }
-    };
+        test::nft_load(text + "}\n");
+    });
+    take_turns_of_tables(made, {.family = nft::TableFamily::netdev, .name = kRules},
+                         Beside::baseline);
     return made;
 }
 

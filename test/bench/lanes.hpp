@@ -31,6 +31,8 @@ Lane kube_router_lane(std::string name, std::size_t rules);
 
 /// Conntrack only on both sides, and on one of them who pods are is proved at their interfaces.
 Lane anti_spoof_lane(std::string name);
+/// The least that proves a pod's IPv4 address there, by hand: one rule without any look-up.
+Lane one_rule_at_doors_lane(std::string name);
 
 /// Measures both sides of each lane, `rounds` times. Which goes first alternates, so that warm
 /// caches and whatever else the machine does fall on both.

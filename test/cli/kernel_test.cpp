@@ -253,7 +253,8 @@ TEST_CASE("dump --live shows a pod's interface, and what proves its addresses", 
     CHECK(shown.status == 0);
     CHECK(contains(shown.out, "chain if-77-veth0 {"));
     CHECK(contains(shown.out, "counter drop comment \"shop/y\""));
-    CHECK(contains(shown.out, "elements = { 77 . 0.0.0.2 }"));
+    CHECK(contains(shown.out, "77 . ip . 0.0.0.2"));
+    CHECK(contains(shown.out, "77 . arp . 0.0.0.2"));
     CHECK_FALSE(contains(shown.out, "if-1-lo"));
     CHECK_FALSE(contains(shown.out, "0.0.0.1"));
     const auto json =

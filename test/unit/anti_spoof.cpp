@@ -204,9 +204,9 @@ TEST_CASE("An interface costs elements and a chain of its own") {
           "add chain netdev podfence if-9-v_9 { type filter hook ingress device \"v{9\" priority "
           "filter - 10; policy accept; }\n"
           "add element netdev podfence interfaces { 9 }\n"
-          "add element netdev podfence own-v4 { 9 . 10.0.0.9 }\n"
-          "add element netdev podfence own-v6 { 9 . fd00::9 }\n"
-          "add rule netdev podfence if-9-v_9 iif @interfaces jump from-pod\n"
+          "add element netdev podfence own-v4 { 9 . ip . 10.0.0.9, 9 . arp . 10.0.0.9 }\n"
+          "add element netdev podfence own-v6 { 9 . ip6 . fd00::9 }\n"
+          "add rule netdev podfence if-9-v_9 jump from-pod\n"
           "add rule netdev podfence if-9-v_9 iif @interfaces counter drop comment \"ns/c\"\n");
     CHECK(nft::summarize(nft::plan(after, before)).chains_replaced == 0);
 }
@@ -221,6 +221,6 @@ TEST_CASE("Many interfaces are declared for, in steps") {
     }
     const nft::Table table = compile_anti_spoof(links, {});
     CHECK(table.sets.contains("interfaces-x8192"));
-    CHECK(table.sets.at("own-v4-x8192").elements.size() == 2000);
+    CHECK(table.sets.at("own-v4-x8192").elements.size() == 4000);  // IPv4 and ARP
     CHECK(table.sets.contains("own-v6"));
 }
