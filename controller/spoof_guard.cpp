@@ -109,13 +109,14 @@ void SpoofGuard::remember() {
     if (!held || !held->table) return;
     for (const auto& [name, set] : held->table->sets) {
         const auto& key = set.spec.key;
-        // Blocks are of annotations, and tell nothing about where a pod is.
-        if (key.size() != 2 || key.front() != nft::FieldType::iface_index || set.spec.interval) {
+        // Blocks are of annotations, and tell nothing about where a pod is. Between interface and
+        // address other versions put what they like.
+        if (key.size() < 2 || key.front() != nft::FieldType::iface_index || set.spec.interval) {
             continue;
         }
         for (const nft::Element& element : set.elements) {
             const auto fields = nft::split_key(key, element.first);
-            const auto* address = std::get_if<Address>(&fields[1]);
+            const auto* address = std::get_if<Address>(&fields.back());
             if (address != nullptr) links_.remember(std::get<std::uint32_t>(fields[0]), *address);
         }
     }

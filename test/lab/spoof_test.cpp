@@ -336,4 +336,16 @@ TEST_CASE("Lab N73: the guard follows interfaces and addresses") {
     }
 }
 
+TEST_CASE("Lab N73: a guard that starts again goes by what the one before it knew") {
+    const Lab lab(six_pods());
+    Stage stage(lab, 0);
+    const LinkIndex bound = Guard(lab, 0).link_of(stage.sender).index;
+    // From now on nothing else tells whose the interface is.
+    check_program({"ip", "-n", stage.sender.ns.name(), "address", "flush", "scope", "global"});
+    check_program({"ip", "-n", stage.node.ns.name(), "neighbour", "flush", "all"});
+    Guard again(lab, 0);
+    REQUIRE(again.status().unproved.total() == 0);
+    CHECK(again.link_of(stage.sender).index == bound);
+}
+
 }  // namespace podfence::lab
