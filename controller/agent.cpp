@@ -244,12 +244,13 @@ void Agent::untold(const Trouble& trouble) {
 // ---- the kernel -----------------------------------------------------------------------------
 
 void Agent::changed() {
-    reconciler_.changed(Clock::now());
+    const auto now = Clock::now();
+    reconciler_.changed(now);
+    gathering_.add(now);
     schedule();
 }
 
-/// Whatever else is ready in the io_context comes first: events that arrive together go into the
-/// kernel together.
+/// Whatever else is ready in the io_context comes first.
 void Agent::schedule() {
     if (scheduled_) return;
     scheduled_ = true;
@@ -258,6 +259,7 @@ void Agent::schedule() {
 
 void Agent::work() {
     scheduled_ = false;
+    if (reconciler_.in_sync() && gathering_.goes_on(Clock::now())) return schedule();
     reconciler_.step();
     note_sync();
     api_.wake();

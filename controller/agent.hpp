@@ -18,6 +18,7 @@
 #include "controller/canary.hpp"
 #include "controller/cni_api.hpp"
 #include "controller/desired.hpp"
+#include "controller/gathering.hpp"
 #include "controller/local_api.hpp"
 #include "controller/log_timer.hpp"
 #include "controller/metrics.hpp"
@@ -137,6 +138,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     boost::asio::signal_set signals_;
 
     bool scheduled_ = false;
+    Gathering gathering_;
     bool told_ready_ = false;  ///< The service manager.
     bool guarded_ = false;     ///< As it was told last.
     std::array<bool, kKinds.size()> listed_{};

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "controller/desired.hpp"
+#include "controller/gathering.hpp"
 #include "controller/reconciler.hpp"
 #include "nft/fake_kernel.hpp"
 #include "test/support/builders.hpp"
@@ -187,4 +188,22 @@ TEST_CASE("pace: where the table was only changed nothing is committed before it
     bench.reconciler().stirred();
     CHECK(bench.kernel.commits.empty());
     CHECK((bench.held() == bench.desired().table()));
+}
+
+TEST_CASE("events are gathered until two turns of the loop bring none, and not for long") {
+    Gathering gathering;
+    Clock::time_point now{};
+    CHECK_FALSE(gathering.goes_on(now));
+    gathering.add(now);
+    CHECK(gathering.goes_on(now));
+    CHECK(gathering.goes_on(now));
+    CHECK_FALSE(gathering.goes_on(now));
+    CHECK_FALSE(gathering.goes_on(now));
+    int turns = 0;
+    do {
+        gathering.add(now);
+        now += 1ms;
+        ++turns;
+    } while (gathering.goes_on(now));
+    CHECK(turns == Gathering::kMax / 1ms);
 }
