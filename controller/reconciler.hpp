@@ -75,10 +75,10 @@ class Reconciler {
     using Time = Clock::time_point;
 
     struct Limits {
-        /// A few changes one after another are committed at once, each; a storm becomes few
-        /// commits.
+        /// A few changes one after another are committed at once, each, and so is what a thousand
+        /// events at once become; a storm becomes few commits.
         Allowance::Terms commits{.factor = 10,
-                                 .credit_max = std::chrono::milliseconds(10),
+                                 .credit_max = std::chrono::milliseconds(20),
                                  .pause_max = std::chrono::milliseconds(25)};
         /// A repair is followed by a pause of so many times what it took, and no longer than this,
         /// for who fights over our table.
