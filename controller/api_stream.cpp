@@ -47,8 +47,8 @@ Node take_member(Node& map, std::string_view key) {
 
 class ApiStream::Impl {
   public:
-    Impl(OnItem on_item, OnEvent on_event)
-        : on_item_(std::move(on_item)), on_event_(std::move(on_event)) {
+    Impl(OnItem on_item, OnEvent on_event, const Field& fields)
+        : on_item_(std::move(on_item)), on_event_(std::move(on_event)), fields_(fields) {
         parser_.handler().builder = &builder_;
     }
     Impl(const Impl&) = delete;
@@ -78,10 +78,7 @@ class ApiStream::Impl {
 
   private:
     TreeBuilder::Options options() const {
-        if (on_event_) {
-            return {.fields = &Field::of_event(), .fields_at = kFieldsOfEvent};
-        }
-        return {.fields_at = kFieldsOfItem};
+        return {.fields = &fields_, .fields_at = on_event_ ? kFieldsOfEvent : kFieldsOfItem};
     }
 
     void begin() {
@@ -122,6 +119,7 @@ class ApiStream::Impl {
 
     OnItem on_item_{};
     OnEvent on_event_{};
+    const Field& fields_;
     TreeBuilder builder_{[this](Node node) { item(std::move(node)); }, options()};
     json::basic_parser<JsonHandler> parser_{JsonHandler::parse_options()};
     Node root_{};
@@ -131,9 +129,10 @@ class ApiStream::Impl {
     bool stopped_ = false;
 };
 
-ApiStream::ApiStream(OnItem on_item) : impl_(std::make_unique<Impl>(std::move(on_item), nullptr)) {}
-ApiStream::ApiStream(OnEvent on_event)
-    : impl_(std::make_unique<Impl>(nullptr, std::move(on_event))) {}
+ApiStream::ApiStream(OnItem on_item, const Field& fields)
+    : impl_(std::make_unique<Impl>(std::move(on_item), nullptr, fields)) {}
+ApiStream::ApiStream(OnEvent on_event, const Field& fields)
+    : impl_(std::make_unique<Impl>(nullptr, std::move(on_event), fields)) {}
 ApiStream::~ApiStream() = default;
 bool ApiStream::feed(std::string_view bytes) {
     return impl_->feed(bytes);

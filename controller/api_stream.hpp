@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "controller/node.hpp"
+#include "controller/relevance.hpp"
 #include "controller/source.hpp"
 
 /// What the API server says in the bodies of its answers, piece by piece as it comes: memory holds
@@ -43,7 +44,8 @@ std::optional<DecodedObject> decode_api_object(Kind kind, const ApiObject& objec
 /// Read without reporting anything; a name that no API server gives is replaced by a made-up one.
 ObjectName name_of(const Node& object);
 
-/// Reads JSON documents one after another from pieces of any size.
+/// Reads JSON documents one after another from pieces of any size. `fields` are those of an item or
+/// an event, and not owned.
 class ApiStream {
   public:
     /// How documents are built of the stream.
@@ -55,9 +57,9 @@ class ApiStream {
     using OnEvent = std::function<bool(ApiEvent)>;  ///< False: stop reading.
 
     /// Of `list`, and of any single document.
-    explicit ApiStream(OnItem on_item);
+    explicit ApiStream(OnItem on_item, const Field& fields = Field::of_object());
     /// Of `events`.
-    explicit ApiStream(OnEvent on_event);
+    ApiStream(OnEvent on_event, const Field& fields);
     ~ApiStream();
     ApiStream(const ApiStream&) = delete;
     ApiStream& operator=(const ApiStream&) = delete;

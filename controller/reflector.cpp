@@ -138,12 +138,12 @@ void Reflector::respond(Time now, unsigned code, std::optional<std::chrono::seco
     retry_after_ = retry_after;
     if (code != kOk) return;
     if (mode_ == Mode::list) {
-        stream_ =
-            std::make_unique<ApiStream>([this](const ApiObject& object) { take_object(object); });
+        stream_ = std::make_unique<ApiStream>(
+            [this](const ApiObject& object) { take_object(object); }, Field::of_answer(kind_));
         return;
     }
-    stream_ =
-        std::make_unique<ApiStream>([this](const ApiEvent& event) { return take_event(event); });
+    stream_ = std::make_unique<ApiStream>(
+        [this](const ApiEvent& event) { return take_event(event); }, Field::of_event(kind_));
     ++status_.watches;
     if (mode_ == Mode::watch) heal();
 }

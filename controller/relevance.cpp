@@ -56,6 +56,20 @@ constexpr std::array<std::string_view, 42> kIrrelevant = {
 };
 static_assert(std::is_sorted(kIrrelevant.begin(), kIrrelevant.end()));
 
+/// Of a pod's spec and status, by the decoder (controller/decode_pod.cpp).
+constexpr std::array<std::string_view, 10> kReadOfPods = {
+    "spec.containers[].ports",
+    "spec.hostNetwork",
+    "spec.initContainers[].ports",
+    "spec.initContainers[].restartPolicy",
+    "spec.nodeName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.phase",
+    "status.podIP",
+    "status.podIPs",
+};
+
 /// Of an event's object, on the bookmark that says that all was told.
 constexpr std::string_view kInitialEventsEnd = "k8s.io/initial-events-end";
 
@@ -76,15 +90,18 @@ bool is_irrelevant(std::string_view path) {
 }
 
 const Field* Field::find(std::string_view key) const {
-    static const Field none = [] {
+    static const auto without_value = [](bool unread) {
         Field field;
         field.irrelevant_ = true;
+        field.unread_ = unread;
         return field;
-    }();
+    };
+    static const Field irrelevant = without_value(false);
+    static const Field unread = without_value(true);
     for (const auto& [name, field] : below_) {
         if (name == key) return &field;
     }
-    return others_irrelevant_ ? &none : nullptr;
+    return others_ == Others::matter ? nullptr : others_ == Others::unread ? &unread : &irrelevant;
 }
 
 Field& Field::grow(std::string_view key) {
@@ -103,13 +120,23 @@ Field Field::make_object() {
     }
     Field& annotations = object.grow("metadata").grow("annotations");
     annotations.irrelevant_ = false;
-    annotations.others_irrelevant_ = true;
+    annotations.others_ = Others::irrelevant;
     annotations.grow(kExtraAddresses);
     return object;
 }
 
-Field Field::make_event() {
-    Field object = make_object();
+Field Field::make_pod() {
+    Field pod = make_object();
+    for (const std::string_view part : {"spec", "status"}) pod.grow(part) = Field();
+    for (std::string_view path : kReadOfPods) {
+        Field* field = &pod.grow(take_step(path));
+        for (; !path.empty(); field = &field->grow(take_step(path)))
+            field->others_ = Others::unread;
+    }
+    return pod;
+}
+
+Field Field::make_event(Field object) {
     object.grow("metadata").grow("annotations").grow(kInitialEventsEnd);
     Field event;
     event.below_.emplace_back("object", std::move(object));
@@ -121,9 +148,15 @@ const Field& Field::of_object() {
     return object;
 }
 
-const Field& Field::of_event() {
-    static const Field event = make_event();
-    return event;
+const Field& Field::of_answer(Kind kind) {
+    static const Field pod = make_pod();
+    return kind == Kind::pod ? pod : of_object();
+}
+
+const Field& Field::of_event(Kind kind) {
+    static const Field pod = make_event(of_answer(Kind::pod));
+    static const Field other = make_event(of_object());
+    return kind == Kind::pod ? pod : other;
 }
 
 }  // namespace podfence

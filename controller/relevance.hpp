@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "controller/source.hpp"
 
 namespace podfence {
 
@@ -15,22 +18,32 @@ class Field {
   public:
     /// Of any object.
     static const Field& of_object();
-    /// Of an event of a watch: of its object one annotation matters, on bookmarks.
-    static const Field& of_event();
+    /// Of an object of this kind in an API server's answer. Its pods have no misspelt fields: of
+    /// them what nothing here reads leaves no trace.
+    static const Field& of_answer(Kind kind);
+    /// Of an event of a watch: of its object one more annotation matters, on bookmarks.
+    static const Field& of_event(Kind kind);
 
+    /// The value does not matter, though that there is one may.
     bool irrelevant() const { return irrelevant_; }
+    /// Nor does that there is one.
+    bool unread() const { return unread_; }
     /// A member of a map, or "[]" for the items of a list. nullptr: all of it matters.
     const Field* find(std::string_view key) const;
 
   private:
+    enum class Others : std::uint8_t { matter, irrelevant, unread };
+
     static Field make_object();
-    static Field make_event();
+    static Field make_pod();
+    static Field make_event(Field object);
 
     Field& grow(std::string_view key);
 
     std::vector<std::pair<std::string_view, Field>> below_{};
     bool irrelevant_ = false;
-    bool others_irrelevant_ = false;  ///< What is below and not named.
+    bool unread_ = false;
+    Others others_ = Others::matter;  ///< What is below and not named.
 };
 
 }  // namespace podfence

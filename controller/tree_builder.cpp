@@ -26,6 +26,10 @@ bool is_irrelevant(const Field* field) {
     return field != nullptr && field->irrelevant();
 }
 
+bool is_unread(const Field* field) {
+    return field != nullptr && field->unread();
+}
+
 bool repeats_key(const std::vector<Node>& members) {
     if (members.size() <= kFewMembers) {
         for (std::size_t i = 1; i < members.size(); ++i) {
@@ -53,18 +57,14 @@ bool TreeBuilder::fail(std::uint32_t line, std::string message) {
     return false;
 }
 
-bool TreeBuilder::count(std::uint32_t line, std::size_t nodes, std::size_t bytes) {
-    nodes_ += nodes;
-    bytes_ += bytes;
+/// Says which one; always false.
+bool TreeBuilder::pass_limit(std::uint32_t line) {
     if (nodes_ > limits::kObjectNodes) {
         return fail(
             line, "one object with more than " + std::to_string(limits::kObjectNodes) + " values");
     }
-    if (bytes_ > limits::kObjectBytes) {
-        return fail(
-            line, "one object larger than " + std::to_string(limits::kObjectBytes >> 20) + " MiB");
-    }
-    return true;
+    return fail(line,
+                "one object larger than " + std::to_string(limits::kObjectBytes >> 20) + " MiB");
 }
 
 bool TreeBuilder::wants_key() const {
@@ -73,17 +73,18 @@ bool TreeBuilder::wants_key() const {
 }
 
 /// Keys are strings in the API; YAML's other scalars become what kubectl makes of them.
-bool TreeBuilder::take_key(std::uint32_t line, Node::Kind kind, std::string text) {
+bool TreeBuilder::take_key(std::uint32_t line, Node::Kind kind, std::string_view text) {
     Frame& frame = stack_.back();
+    frame.key = text;
     switch (kind) {
         case Node::Kind::null:
-            text = "null";
+            frame.key = "null";
             break;
         case Node::Kind::boolean:
-            text = parse_boolean(text).value_or(false) ? "true" : "false";
+            frame.key = parse_boolean(text).value_or(false) ? "true" : "false";
             break;
         case Node::Kind::integer:
-            if (const auto value = parse_integer(text)) text = std::to_string(*value);
+            if (const auto value = parse_integer(text)) frame.key = std::to_string(*value);
             break;
         case Node::Kind::real:
         case Node::Kind::string:
@@ -92,7 +93,6 @@ bool TreeBuilder::take_key(std::uint32_t line, Node::Kind kind, std::string text
         case Node::Kind::map:
             return fail(line, "a key that is " + describe({.kind = kind}) + "; keys are strings");
     }
-    frame.key = std::move(text);
     frame.key_line = line;
     frame.has_key = true;
     frame.key_field = frame.field == nullptr ? nullptr : frame.field->find(frame.key);
@@ -149,16 +149,18 @@ bool TreeBuilder::cut_field() {
     return true;
 }
 
-bool TreeBuilder::scalar(std::uint32_t line, Node::Kind kind, std::string_view text,
-                         std::string_view anchor) {
-    if (skipping()) return true;
+bool TreeBuilder::take_scalar(std::uint32_t line, Node::Kind kind, std::string_view text,
+                              std::string_view anchor) {
     start_item_if_due();
     if (!count(line, 1, text.size())) return cut_field();
     const bool key = wants_key();
-    if (!key && is_irrelevant(field_of_next())) return attach({.line = line});
+    if (key && anchor.empty()) return take_key(line, kind, text);
+    const Field* field = key ? nullptr : field_of_next();
+    if (is_unread(field)) return drop();
+    if (is_irrelevant(field)) return attach({.line = line});
     Node node{.text = std::string(text), .line = line, .kind = kind};
     if (!anchor.empty() && !remember(std::string(anchor), node)) return false;
-    return key ? take_key(line, kind, std::move(node.text)) : attach(std::move(node));
+    return key ? take_key(line, kind, text) : attach(std::move(node));
 }
 
 bool TreeBuilder::merge_key(std::uint32_t line) {
@@ -168,7 +170,7 @@ bool TreeBuilder::merge_key(std::uint32_t line) {
     return true;
 }
 
-bool TreeBuilder::begin(std::uint32_t line, Node::Kind kind, std::string_view anchor) {
+bool TreeBuilder::take_begin(std::uint32_t line, Node::Kind kind, std::string_view anchor) {
     if (stack_.size() + skipped_depth_ >= limits::kDepth) {
         return fail(line, "nesting deeper than " + std::to_string(limits::kDepth) + " levels");
     }
@@ -185,34 +187,28 @@ bool TreeBuilder::begin(std::uint32_t line, Node::Kind kind, std::string_view an
     const Field* field = field_of_next();
     if (is_irrelevant(field)) {
         skipped_depth_ = 1;
-        return attach(Node{.line = line});
+        return is_unread(field) ? drop() : attach({.line = line});
     }
-    Frame frame{
-        .node = Node{.line = line, .kind = kind}, .anchor = std::string(anchor), .field = field};
+    const bool yields_items = kind == Node::Kind::list &&
+                              (stack_.empty() || (stack_.size() == 1 && stack_[0].node.is_map() &&
+                                                  stack_[0].key == "items"));
+    if (yields_items && !stack_.empty() && options_.on_head) options_.on_head(stack_[0].node);
+    Frame& frame = stack_.emplace_back();
+    frame.node.line = line;
+    frame.node.kind = kind;
+    frame.anchor = anchor;
+    frame.yields_items = yields_items;
+    frame.field = yields_items                         ? options_.fields
+                  : kind != Node::Kind::list || !field ? field
+                                                       : field->find("[]");
     if (!frame.anchor.empty()) open_anchors_.insert(frame.anchor);
-    if (kind == Node::Kind::list) {
-        frame.yields_items = stack_.empty() || (stack_.size() == 1 && stack_[0].node.is_map() &&
-                                                stack_[0].key == "items");
-        if (frame.yields_items && !stack_.empty() && options_.on_head) {
-            options_.on_head(stack_[0].node);
-        }
-        frame.field = frame.yields_items ? options_.fields
-                      : field == nullptr ? nullptr
-                                         : field->find("[]");
-    }
-    stack_.push_back(std::move(frame));
     return true;
 }
 
-bool TreeBuilder::end() {
-    if (skipped_depth_ > 0) {
-        --skipped_depth_;
-        return true;
-    }
+bool TreeBuilder::take_end() {
     PODFENCE_CHECK(!stack_.empty());
-    Frame frame = std::move(stack_.back());
-    stack_.pop_back();
-    if (cutting_ && stack_.size() == options_.fields_at) cutting_ = false;
+    Frame& frame = stack_.back();
+    if (cutting_ && stack_.size() == options_.fields_at + 1) cutting_ = false;
     for (Node& member : frame.merged) {
         if (frame.node.find(member.key) == nullptr) {
             frame.node.children.push_back(std::move(member));
@@ -223,10 +219,18 @@ bool TreeBuilder::end() {
         open_anchors_.erase(frame.anchor);
         if (!remember(frame.anchor, frame.node)) return false;
     }
-    return attach(std::move(frame.node));
+    Node node = std::move(frame.node);
+    stack_.pop_back();
+    return attach(std::move(node));
 }
 
-bool TreeBuilder::attach(Node node) {
+/// What was to come next is as if it had not been written.
+bool TreeBuilder::drop() {
+    stack_.back().has_key = false;
+    return true;
+}
+
+bool TreeBuilder::attach(Node&& node) {
     if (stack_.empty()) {
         root_ = std::move(node);
         return true;
@@ -311,7 +315,7 @@ bool TreeBuilder::alias(std::uint32_t line, std::string_view anchor) {
     }
     if (!count(line, value.nodes, value.bytes)) return false;
     Node copy = value.node;
-    if (wants_key()) return take_key(line, copy.kind, std::move(copy.text));
+    if (wants_key()) return take_key(line, copy.kind, copy.text);
     return attach(std::move(copy));
 }
 

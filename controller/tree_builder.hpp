@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controller/limits.hpp"
 #include "controller/node.hpp"
 #include "controller/relevance.hpp"
 
@@ -41,7 +42,8 @@ class TreeBuilder {
 
     struct Options {
         OnHead on_head{};
-        /// Of the root and of each item: what is irrelevant there is dropped but for its key.
+        /// Of the root and of each item: what is irrelevant there is dropped but for its key, what
+        /// is unread with it.
         /// Not owned; nullptr: nothing is.
         const Field* fields = &Field::of_object();
         /// 0: an object beyond a limit is an error. Otherwise the fields that begin inside this
@@ -54,11 +56,23 @@ class TreeBuilder {
 
     /// A scalar, or the key of the next member when a map waits for one. `anchor` names it.
     bool scalar(std::uint32_t line, Node::Kind kind, std::string_view text,
-                std::string_view anchor = {});
+                std::string_view anchor = {}) {
+        return skipping() || take_scalar(line, kind, text, anchor);
+    }
     /// The unquoted key "<<": the next value's members are merged into the map.
     bool merge_key(std::uint32_t line);
-    bool begin(std::uint32_t line, Node::Kind kind, std::string_view anchor = {});
-    bool end();
+    bool begin(std::uint32_t line, Node::Kind kind, std::string_view anchor = {}) {
+        if (!skipping() || stack_.size() + skipped_depth_ >= limits::kDepth) {
+            return take_begin(line, kind, anchor);
+        }
+        ++skipped_depth_;
+        return true;
+    }
+    bool end() {
+        if (skipped_depth_ == 0) return take_end();
+        --skipped_depth_;
+        return true;
+    }
     /// The value of an earlier anchor of this document.
     bool alias(std::uint32_t line, std::string_view anchor);
 
@@ -89,10 +103,21 @@ class TreeBuilder {
     };
 
     bool fail(std::uint32_t line, std::string message);
-    bool count(std::uint32_t line, std::size_t nodes, std::size_t bytes);
-    bool take_key(std::uint32_t line, Node::Kind kind, std::string text);
+    bool pass_limit(std::uint32_t line);
+    bool count(std::uint32_t line, std::size_t nodes, std::size_t bytes) {
+        nodes_ += nodes;
+        bytes_ += bytes;
+        const bool fine = nodes_ <= limits::kObjectNodes && bytes_ <= limits::kObjectBytes;
+        return fine || pass_limit(line);
+    }
+    bool take_scalar(std::uint32_t line, Node::Kind kind, std::string_view text,
+                     std::string_view anchor);
+    bool take_begin(std::uint32_t line, Node::Kind kind, std::string_view anchor);
+    bool take_end();
+    bool take_key(std::uint32_t line, Node::Kind kind, std::string_view text);
     bool cut_field();
-    bool attach(Node node);
+    bool drop();
+    bool attach(Node&& node);
     bool merge(Frame& frame, Node node);
     bool remember(const std::string& anchor, const Node& node);
     void start_item_if_due();

@@ -86,29 +86,6 @@ TEST_CASE("api reflector: one watch tells what there is and what changes") {
     CHECK(rig.sink.redundant == 0);
 }
 
-TEST_CASE("api reflector: of annotations one is told, and the others are not") {
-    Rig rig;
-    rig.ask();
-    const auto annotated = [](int version, const std::string& annotations) {
-        std::string pod = api_pod("a", version);
-        return pod.insert(pod.find("\"name\""), "\"annotations\":{" + annotations + "},");
-    };
-    const std::string extra = R"("podfence.io/extra-addresses":")";
-    REQUIRE(rig.begin(api_event("ADDED", annotated(3, R"("a":"b")"))));
-    REQUIRE(rig.feed(api_bookmark(4, true)));
-    rig.sink.take();
-    REQUIRE(rig.feed(api_event("MODIFIED", annotated(5, R"("a":"c","d":{"e":1})"))));
-    CHECK(rig.sink.take().empty());
-    REQUIRE(rig.feed(api_event("MODIFIED", annotated(6, R"("a":"c",)" + extra + "10.1.2.3\""))));
-    CHECK(rig.sink.take() == "put Pod shop/a");
-    CHECK(rig.sink.get<Pod>(Kind::pod, {"shop", "a"}).extra_addresses.size() == 1);
-    REQUIRE(rig.feed(api_event("MODIFIED", annotated(7, extra + "10.1.2.3\",\"a\":\"f\""))));
-    CHECK(rig.sink.take().empty());
-    REQUIRE(rig.feed(api_event("MODIFIED", api_pod("a", 8))));
-    CHECK(rig.sink.take() == "put Pod shop/a");
-    CHECK(rig.sink.get<Pod>(Kind::pod, {"shop", "a"}).extra_addresses.empty());
-}
-
 TEST_CASE("api reflector: bookmarks move the watch on") {
     Rig rig;
     rig.ask();
