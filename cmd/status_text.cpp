@@ -211,6 +211,21 @@ void print_anti_spoof(Output& out, const View& status) {
     line(out, "anti-spoof",
          anti["mode"].text() + ", " + count_of(proved, "interface") + ", " + refused);
     if (!anti["error"].is_null()) line(out, "", anti["error"].text(), Tone::bad);
+    const auto held = anti["held"].items();
+    if (!held.empty()) {
+        line(out, "",
+             count_of(held.size() + anti["held_left_out"].count(), "interface") +
+                 " held, of pods that are not known:");
+        for (std::size_t i = 0; i < std::min(held.size(), kListedMax); ++i) {
+            std::vector<std::string> addresses;
+            for (const View& one : held[i]["addresses"].items()) addresses.push_back(one.text());
+            line(out, "",
+                 "  " + held[i]["interface"].text() +
+                     (addresses.empty() ? "" : " (" + joined(addresses) + ")"));
+        }
+        print_more(out, std::min(held.size(), kListedMax),
+                   held.size() + anti["held_left_out"].count());
+    }
     const auto unproved = anti["unproved"].items();
     const std::size_t total = unproved.size() + anti["unproved_left_out"].count();
     if (total == 0) return;

@@ -51,6 +51,7 @@ Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& mon
       cni_(attached_, reconciler_, *this),
       unknown_(io_, std::move(options_.unknown_pods), desired_, log,
                [this] {
+                   if (guard_) guard_->hold(desired_.options().held_ranges);
                    begin_when_known();
                    api_.changed();
                }),
@@ -89,6 +90,7 @@ nft::Result<void> Agent::guard_interfaces() {
     if (!guard) return guard.error();
     guard_ = *std::move(guard);
     cni_.guard_by(*guard_);
+    guard_->hold(desired_.options().held_ranges);
     return {};
 }
 

@@ -280,7 +280,9 @@ class Builder {
                                     nft::Log{.group = *options_.log_group, .prefix = "spoofed"}}});
             }
             nft::Rule refuse{.statements = {ours, nft::Counter{}},
-                             .comment = to_string(link.pod).substr(0, nft::kCommentBytesMax)};
+                             .comment = link.pod.name.empty()
+                                            ? "no known pod's"
+                                            : to_string(link.pod).substr(0, nft::kCommentBytesMax)};
             if (options_.mode == AntiSpoofMode::enforce) {
                 refuse.statements.emplace_back(Verdict{VerdictKind::drop});
             }

@@ -1,5 +1,7 @@
 #include "controller/link_facts.hpp"
 
+#include <algorithm>
+
 #include <linux/rtnetlink.h>
 
 namespace podfence {
@@ -39,6 +41,22 @@ std::vector<LinkIndex> LinkFacts::learned(const Address& address) const {
     return found;
 }
 
+LinkFacts::Leading LinkFacts::leading_into(std::span<const Prefix> ranges) const {
+    const auto inside = [&](const Address& address) {
+        return std::ranges::any_of(ranges,
+                                   [&](const Prefix& range) { return range.contains(address); });
+    };
+    Leading leading;
+    for (const OwnAddress& own : own_) {
+        if (inside(own.address)) leading[own.link];
+    }
+    for (const auto& [address, routes] : routes_) {
+        if (!inside(address)) continue;
+        for (const auto& [key, link] : routes) leading[link].push_back(address);
+    }
+    return leading;
+}
+
 void LinkFacts::apply(const LinkEvent& event, Touched& touched) {
     std::visit([&](const auto& fact) { put(fact, event.gone, touched); }, event.fact);
 }
@@ -48,6 +66,7 @@ void LinkFacts::put(const Link& link, bool gone, Touched& touched) {
     if (gone) {
         links_.erase(link.index);
         forget_routes(link.index, false, touched);
+        std::erase_if(own_, [&](const OwnAddress& own) { return own.link == link.index; });
         return;
     }
     // With an interface that goes down IPv4 drops the routes by it and tells nobody
@@ -80,6 +99,15 @@ void LinkFacts::put(const HostRoute& route, bool gone, Touched& touched) {
     }
     if (routes.empty()) routes_.erase(route.address);
     touched.addresses.insert(route.address);
+}
+
+void LinkFacts::put(const OwnAddress& own, bool gone, Touched& touched) {
+    if (gone) {
+        own_.erase(own);
+    } else {
+        own_.insert(own);
+    }
+    touched.links.insert(own.link);
 }
 
 void LinkFacts::put(const Neighbour& neighbour, bool gone, Touched& touched) {

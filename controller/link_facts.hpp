@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -27,6 +28,7 @@ struct Link {
     std::string kind{};          ///< IFLA_INFO_KIND: "veth", "bridge"...; empty: hardware.
     std::uint16_t hardware = 0;  ///< ARPHRD_*: 1 is Ethernet.
     bool up = false;             ///< IFF_UP
+    bool carrier = false;        ///< IFF_LOWER_UP: of a veth, the other end is up, too.
     LinkIndex master = 0;        ///< The bridge that it is a port of.
     LinkIndex peer = 0;          ///< IFLA_LINK: of a veth the other end, in that end's namespace.
     /// Our number for the namespace of the other end (IFLA_LINK_NETNSID); nullopt: it is in ours,
@@ -42,6 +44,13 @@ struct HostRoute {
     std::uint32_t metric = 0;
     LinkIndex link = 0;
     friend auto operator<=>(const HostRoute&, const HostRoute&) = default;
+};
+
+/// An address of the node itself, by its route of type local.
+struct OwnAddress {
+    LinkIndex link = 0;
+    Address address;
+    friend auto operator<=>(const OwnAddress&, const OwnAddress&) = default;
 };
 
 /// An address and the MAC address that answers for it on an interface: on a bridge, of a port's
@@ -60,7 +69,7 @@ struct Forwarding {
     friend auto operator<=>(const Forwarding&, const Forwarding&) = default;
 };
 
-using LinkFact = std::variant<Link, HostRoute, Neighbour, Forwarding>;
+using LinkFact = std::variant<Link, HostRoute, OwnAddress, Neighbour, Forwarding>;
 
 /// A fact that holds now, or no more. What is given of one that is gone identifies it: the index of
 /// a link; address, table and metric of a route; link and address; port and MAC.
@@ -87,6 +96,10 @@ class LinkFacts {
     std::vector<LinkIndex> routed(const Address& address) const;
     /// The ports of bridges at which the MAC address was seen that answers for the address there.
     std::vector<LinkIndex> learned(const Address& address) const;
+    /// Links at which the node has an address in these ranges, or to which a host route into them
+    /// leads; the addresses that such routes are to.
+    using Leading = std::map<LinkIndex, std::vector<Address>>;
+    Leading leading_into(std::span<const Prefix> ranges) const;
 
   private:
     struct RouteKey {
@@ -98,6 +111,7 @@ class LinkFacts {
 
     void put(const Link& link, bool gone, Touched& touched);
     void put(const HostRoute& route, bool gone, Touched& touched);
+    void put(const OwnAddress& own, bool gone, Touched& touched);
     void put(const Neighbour& neighbour, bool gone, Touched& touched);
     void put(const Forwarding& forwarding, bool gone, Touched& touched);
     void forget_routes(LinkIndex link, bool v4_only, Touched& touched);
@@ -105,6 +119,7 @@ class LinkFacts {
 
     std::map<LinkIndex, Link> links_;
     std::map<Address, std::map<RouteKey, LinkIndex>> routes_;
+    std::set<OwnAddress> own_;
     std::map<Address, std::map<LinkIndex, MacAddress>> neighbours_;
     std::map<MacAddress, std::set<LinkIndex>> ports_;
     std::map<MacAddress, std::set<Address>> answered_by_;  ///< Of neighbours_, turned round.

@@ -140,6 +140,9 @@ struct Metrics::Families {
     prometheus::Gauge& interfaces =
         gauge(registry, "podfence_proved_interfaces",
               "Interfaces of pods at which source addresses are proved.");
+    prometheus::Gauge& held =
+        gauge(registry, "podfence_held_interfaces",
+              "Interfaces of pods that are not known yet, with --unknown-pods=hold.");
     prometheus::Gauge& unproved =
         gauge(registry, "podfence_unproved_pods", "Pods whose source addresses cannot be proved.");
     prometheus::Counter& refused = prometheus::BuildCounter()
@@ -214,6 +217,7 @@ std::string Metrics::text(const AgentStatus& status) {
     set(f.resident, status.rss_bytes);
     const AntiSpoofStatus guard = status.anti_spoof.value_or(AntiSpoofStatus{});
     set(f.interfaces, guard.interfaces.total());
+    set(f.held, guard.held.total());
     set(f.unproved, guard.unproved.total());
     const auto refused = static_cast<double>(guard.refused);
     if (refused > f.refused.Value()) f.refused.Increment(refused - f.refused.Value());

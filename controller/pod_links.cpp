@@ -16,13 +16,6 @@ constexpr std::uint16_t kEthernet = 1;  // ARPHRD_ETHER
 /// Other ends asked in one settling: a node has a few hundred pods at most.
 constexpr std::size_t kAskedMax = 1024;
 
-/// Whether what comes in by the interface comes from one machine. Routes lead to others too: a
-/// host's own macvlan, a tunnel, a network card; of what comes in there, much is not the pod's.
-bool is_one_pods(const Link& link) {
-    constexpr std::array<std::string_view, 3> kKinds{"veth", "tun", "netkit"};
-    return link.hardware == kEthernet && std::ranges::find(kKinds, link.kind) != kKinds.end();
-}
-
 /// The plugin knows what it made; but what enters by a bridge has come by one of its ports.
 bool may_be_told(const Link& link) {
     return link.hardware == kEthernet && link.kind != "bridge";
@@ -35,6 +28,11 @@ bool share_any(const A& a, const B& b) {
 }
 
 }  // namespace
+
+bool is_one_pods(const Link& link) {
+    constexpr std::array<std::string_view, 3> kKinds{"veth", "tun", "netkit"};
+    return link.hardware == kEthernet && std::ranges::find(kKinds, link.kind) != kKinds.end();
+}
 
 void PodLinks::set_pod(const ObjectName& pod, std::vector<Address> addresses,
                        std::vector<Prefix> extra) {

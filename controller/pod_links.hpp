@@ -68,6 +68,10 @@ struct UnboundPod {
 std::string_view to_string(UnboundPod::Reason reason);  ///< "no-interface", ...
 std::string explanation(const UnboundPod& pod);         ///< For a person.
 
+/// Whether what comes in by the interface comes from one machine. Routes lead to others too: a
+/// host's own macvlan, a tunnel, a network card; of what comes in there, much is not the pod's.
+bool is_one_pods(const Link& link);
+
 /// A state machine without I/O, but for what it asks through PeerLook: it is told of pods and of
 /// facts, and settle() says whose interfaces are others now.
 class PodLinks {

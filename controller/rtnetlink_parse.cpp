@@ -61,6 +61,7 @@ std::optional<LinkEvent> parse_link(const Message& message) {
                      .kind = info.string(IFLA_INFO_KIND),
                      .hardware = head->ifi_type,
                      .up = (head->ifi_flags & IFF_UP) != 0,
+                     .carrier = (head->ifi_flags & IFF_LOWER_UP) != 0,
                      .master = value_of<std::uint32_t>(attrs.bytes(IFLA_MASTER)).value_or(0),
                      .peer = value_of<std::uint32_t>(attrs.bytes(IFLA_LINK)).value_or(0),
                      .peer_netns = value_of<std::int32_t>(attrs.bytes(IFLA_LINK_NETNSID))},
@@ -70,15 +71,16 @@ std::optional<LinkEvent> parse_link(const Message& message) {
 std::optional<LinkEvent> parse_route(const Message& message) {
     Bytes attributes;
     const auto head = head_of<rtmsg>(message, attributes);
-    if (!head || head->rtm_type != RTN_UNICAST || (head->rtm_flags & RTM_F_CLONED) != 0) {
-        return std::nullopt;
-    }
+    if (!head || (head->rtm_flags & RTM_F_CLONED) != 0) return std::nullopt;
     const Attrs<RTA_TTL_PROPAGATE> attrs(attributes);
     const auto address = address_of(head->rtm_family, attrs.bytes(RTA_DST));
     const auto link = value_of<std::uint32_t>(attrs.bytes(RTA_OIF));
     const bool gone = message.header.nlmsg_type == RTM_DELROUTE;
-    if (!address || head->rtm_dst_len != 8 * address->size() || attrs.has(RTA_GATEWAY) ||
-        attrs.has(RTA_VIA) || attrs.has(RTA_ENCAP) || (!link && !gone)) {
+    if (head->rtm_type == RTN_LOCAL && address && link) {
+        return LinkEvent{.fact = OwnAddress{.link = *link, .address = *address}, .gone = gone};
+    }
+    if (head->rtm_type != RTN_UNICAST || !address || head->rtm_dst_len != 8 * address->size() ||
+        attrs.has(RTA_GATEWAY) || attrs.has(RTA_VIA) || attrs.has(RTA_ENCAP) || (!link && !gone)) {
         return std::nullopt;
     }
     return LinkEvent{

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "nft/plan.hpp"
-#include "nft/rule_counters.hpp"
 
 namespace podfence {
 
@@ -30,6 +29,12 @@ bool hook_chains_outlive_interfaces() {
            (major > 6 || (major == 6 && minor >= 16));
 }
 
+std::map<LinkIndex, PodLink> SpoofTable::doors() const {
+    auto all = links_.links();
+    all.insert(held_.links().begin(), held_.links().end());
+    return all;
+}
+
 std::vector<nft::Op> SpoofTable::take_changes() {
     if (told_ && !chains_stay_) {
         // The kernel has taken these away already, and would refuse to do so again.
@@ -40,7 +45,7 @@ std::vector<nft::Op> SpoofTable::take_changes() {
     nft::Table now = table();
     std::vector<nft::Op> ops = nft::plan(told_, now).ops;
     hooks_.clear();
-    for (const auto& [index, link] : links_.links()) hooks_.emplace(hook_chain(link), index);
+    for (const auto& [index, link] : doors()) hooks_.emplace(hook_chain(link), index);
     told_ = std::move(now);
     return ops;
 }
@@ -66,7 +71,7 @@ SpoofGuard::SpoofGuard(asio::io_context& io, Options options, const Cluster& clu
       log_(log),
       routes_(std::move(routes)),
       monitor_(std::move(monitor)),
-      table_(links_, options_.rules, hook_chains_outlive_interfaces()),
+      table_(links_, held_, options_.rules, hook_chains_outlive_interfaces()),
       reconciler_(
           table_, options_.rules.table, kernel, *this, [] { return Clock::now(); },
           Reconciler::Limits{}),
@@ -266,11 +271,12 @@ void SpoofGuard::work() {
         believe_told();
     }
     refresh_pods();
-    const bool changed = !links_.settle(*routes_).empty();
+    const bool bound = !links_.settle(*routes_).empty();
+    tell_unbound();
+    const bool changed = settle_held() || bound;
     if (const auto since = std::exchange(changed_at_, {}); changed) {
         reconciler_.changed(since.value_or(now));
     }
-    tell_unbound();
     reconciler_.step();
     if (options_.worked) options_.worked();
     auto at = reconciler_.wake_at();
@@ -295,6 +301,18 @@ void SpoofGuard::tell_unbound() {
                   {{"pod", to_string(one.pod)}, {"reason", explanation(one)}});
     }
     told_unbound_ = std::move(unbound);
+}
+
+bool SpoofGuard::settle_held() {
+    if (!held_.holds_any()) return false;
+    return held_.settle(links_, told_unbound_.empty(), *routes_, [this](const Address& address) {
+        return cluster_.owner_of(address) != nullptr;
+    });
+}
+
+void SpoofGuard::hold(std::vector<Prefix> ranges) {
+    held_.hold(std::move(ranges));
+    schedule();
 }
 
 void SpoofGuard::read_notices() {
@@ -340,49 +358,6 @@ void SpoofGuard::failed(const nft::Error& error, Clock::duration /*retry_in*/) {
         log_.error("the kernel does not take the rules of interfaces; it keeps what it has",
                    {{"error", error_}});
     }
-}
-
-// ---- the status -----------------------------------------------------------------------------
-
-/// Counters go with their interfaces: what they had counted is kept.
-void SpoofGuard::count() const {
-    const auto now = nft::read_rule_counters(options_.rules.table);
-    if (!now) return;
-    std::map<std::string, std::uint64_t> counted;
-    for (const auto& [chain, count] : *now) {
-        const auto before = counted_.find(chain);
-        const bool goes_on = before != counted_.end() && before->second <= count.packets;
-        refused_ += count.packets - (goes_on ? before->second : 0);
-        counted.emplace(chain, count.packets);
-    }
-    counted_ = std::move(counted);
-}
-
-AntiSpoofStatus SpoofGuard::status() const {
-    count();
-    AntiSpoofStatus status{.mode = std::string(to_string(options_.rules.mode)),
-                           .in_sync = in_sync(),
-                           .repairs = repairs_,
-                           .error = error_};
-    status.refused = refused_;
-    for (const auto& [index, link] : links_.links()) {
-        PodLinkStatus one{.pod = link.pod,
-                          .interface = link.name,
-                          .index = index,
-                          .evidence = std::string(to_string(link.evidence)),
-                          .addresses = link.addresses,
-                          .extra = link.extra};
-        const auto counted = counted_.find(hook_chain(link));
-        if (counted != counted_.end()) one.refused = counted->second;
-        status.interfaces.add(std::move(one), kPodLinksMax);
-    }
-    for (const UnboundPod& one : links_.unbound()) {
-        status.unproved.add({.pod = one.pod,
-                             .reason = std::string(to_string(one.reason)),
-                             .text = explanation(one)},
-                            kPodsInTroubleMax);
-    }
-    return status;
 }
 
 }  // namespace podfence

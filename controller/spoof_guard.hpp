@@ -15,6 +15,7 @@
 
 #include "controller/anti_spoof.hpp"
 #include "controller/cluster.hpp"
+#include "controller/held_links.hpp"
 #include "controller/link_guard.hpp"
 #include "controller/log.hpp"
 #include "controller/pod_links.hpp"
@@ -29,13 +30,14 @@ namespace podfence {
 /// The anti-spoof table as something wanted.
 class SpoofTable final : public Wanted {
   public:
-    /// `links` must outlive the table. `chains_stay`: the kernel keeps a hook's chain when the
-    /// interface goes.
-    SpoofTable(const PodLinks& links, AntiSpoofOptions options, bool chains_stay)
-        : links_(links), options_(std::move(options)), chains_stay_(chains_stay) {}
+    /// `links` and `held` must outlive the table. `chains_stay`: the kernel keeps a hook's chain
+    /// when the interface goes.
+    SpoofTable(const PodLinks& links, const HeldLinks& held, AntiSpoofOptions options,
+               bool chains_stay)
+        : links_(links), held_(held), options_(std::move(options)), chains_stay_(chains_stay) {}
 
     std::vector<nft::Op> take_changes() override;
-    nft::Table table() override { return compile_anti_spoof(links_.links(), options_); }
+    nft::Table table() override { return compile_anti_spoof(doors(), options_); }
     /// Without interfaces: nothing of it denies before its hooks are there, all at once.
     nft::Table closed_table() override { return compile_anti_spoof({}, options_); }
     std::set<ObjectName> policies_behind(const std::string& /*object*/) const override {
@@ -44,7 +46,11 @@ class SpoofTable final : public Wanted {
     void refuse(const ObjectName& /*policy*/) override {}
 
   private:
+    /// All interfaces at which there is something to prove.
+    std::map<LinkIndex, PodLink> doors() const;
+
     const PodLinks& links_;
+    const HeldLinks& held_;
     AntiSpoofOptions options_;
     bool chains_stay_;
     std::optional<nft::Table> told_{};
@@ -73,6 +79,8 @@ class SpoofGuard final : public LinkGuard, private ReconcilerObserver {
     void listed();
     /// The cluster knows something else of this pod, or knows it no more.
     void pod_changed(const ObjectName& pod);
+    /// Addresses in these ranges are pods', known or not (controller/held_links.hpp).
+    void hold(std::vector<Prefix> ranges);
     /// Nothing more happens; the rules stay.
     void stop();
 
@@ -109,6 +117,7 @@ class SpoofGuard final : public LinkGuard, private ReconcilerObserver {
     void refresh_pods();
     bool is_local(const Pod& pod) const { return pod.node == options_.node; }
     void tell_unbound();
+    bool settle_held();
     void count() const;
     void schedule();
     void work();
@@ -121,6 +130,7 @@ class SpoofGuard final : public LinkGuard, private ReconcilerObserver {
     std::unique_ptr<RouteMonitor> routes_;
     nft::Monitor monitor_;
     PodLinks links_;
+    HeldLinks held_;
     SpoofTable table_;
     Reconciler reconciler_;
     boost::asio::steady_timer timer_;

@@ -129,6 +129,7 @@ struct AntiSpoofStatus {
     std::string mode{};  ///< "audit", "enforce"
     bool in_sync = false;
     Bounded<PodLinkStatus> interfaces{};
+    Bounded<PodLinkStatus> held{};   ///< Of pods that nobody knows yet: without a pod.
     std::uint64_t refused = 0;       ///< Since the start, as far as somebody looked.
     Bounded<PodTrouble> unproved{};  ///< Pods whose sources cannot be proved, and why.
     std::uint64_t repairs = 0;       ///< Times that somebody else had changed the table.

@@ -140,6 +140,13 @@ json::object link_json(const PodLinkStatus& link) {
             {"refused_packets", link.refused}};
 }
 
+json::object held_json(const PodLinkStatus& link) {
+    return {{"interface", text_of(link.interface)},
+            {"index", link.index},
+            {"addresses", texts_of(link.addresses)},
+            {"refused_packets", link.refused}};
+}
+
 json::object anti_spoof_json(const std::optional<AntiSpoofStatus>& status) {
     if (!status) return {{"mode", "off"}};
     json::object object{
@@ -149,6 +156,7 @@ json::object anti_spoof_json(const std::optional<AntiSpoofStatus>& status) {
         {"repaired_total", status->repairs},
         {"error", status->error.empty() ? json::value() : json::value(text_of(status->error))}};
     put_list(object, "interfaces", status->interfaces, link_json);
+    put_list(object, "held", status->held, held_json);
     put_list(object, "unproved", status->unproved, pod_json);
     return object;
 }

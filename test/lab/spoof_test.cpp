@@ -348,4 +348,33 @@ TEST_CASE("Lab N73: a guard that starts again goes by what the one before it kne
     CHECK(again.link_of(stage.sender).index == bound);
 }
 
+TEST_CASE("Lab N73: who is held cannot pretend to be somebody else before it is known") {
+    const Lab lab(six_pods());
+    for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
+        INFO((number == 0 ? "bridge" : "ptp"));
+        Guard guard(lab, number);
+        Stage stage(lab, number);
+        Ear ear(stage.receiver);
+        const Pod pod = *guard.cluster().find_pod({"lab", stage.sender.name});
+        guard.remove(pod.name);
+        guard.settle();
+        CHECK(guard.status().interfaces.total() == 2);
+        // Without the pods' ranges nobody can tell its interface from any other.
+        stage.forger.send(stage.forger.forged());
+        ear.listen();
+        CHECK(ear.forged > 0);
+        CHECK(guard.refused() == 0);
+        ear.forged = 0;
+        guard.itself().hold({*Prefix::parse("10.244.0.0/16"), *Prefix::parse("fd00:10:244::/48")});
+        guard.await([&] { return guard.status().held.total() == 1; });
+        guard.settle();
+        check_holds(guard, stage, ear);
+        guard.change(pod);
+        guard.await([&] { return guard.status().interfaces.total() == 3; });
+        guard.settle();
+        CHECK(guard.status().held.total() == 0);
+        check_holds(guard, stage, ear);
+    }
+}
+
 }  // namespace podfence::lab
