@@ -86,10 +86,11 @@ class Guard {
     }
     SpoofGuard& itself() { return *guard_; }
     const Cluster& cluster() const { return cluster_; }
-    /// Done with what is known by now.
+    /// Done with what is known by now. Where commits take long the next one waits its turn, and
+    /// until then the guard is in sync with what was wanted before.
     void settle() {
         io_.poll();
-        await([&] { return guard_->in_sync(); });
+        await([&] { return guard_->in_sync() && guard_->holds(guard_->revision()); });
     }
 
   private:
