@@ -63,7 +63,10 @@ Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& mon
       notices_(io_, ::dup(monitor.fd())),
       signals_(io_, SIGTERM, SIGINT),
       started_(std::chrono::system_clock::now()) {
-    api_.serve_cni([this](const HttpRequest& request) { return cni_.answer(request); });
+    api_.serve_cni([this](const HttpRequest& request) {
+        gathering_.hurry();  // A pod's start waits for the answer.
+        return cni_.answer(request);
+    });
 }
 
 Agent::~Agent() {
@@ -194,12 +197,12 @@ void Agent::remove(Kind kind, const ObjectName& name) {
 void Agent::listed(Kind kind) {
     listed_[index_of(kind)] = true;
     log_.info("listed", {{"kind", resource_name(kind)}});
-    if (guard_ && listed_[index_of(Kind::pod)]) guard_->listed();
     begin_when_known();
 }
 
 void Agent::begin_when_known() {
     const bool all = std::ranges::all_of(listed_, [](bool one) { return one; });
+    if (guard_ && listed_[index_of(Kind::pod)] && unknown_.known()) guard_->listed();
     if (all && unknown_.known()) reconciler_.listed();
     schedule();
 }

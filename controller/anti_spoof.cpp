@@ -42,6 +42,7 @@ constexpr std::uint8_t kMld2Report = 143;
 /// Declared capacities begin with more than the pods that Kubernetes recommends for a node.
 constexpr std::uint32_t kCapacityLeast = 1024;
 constexpr std::string_view kHookPrefix = "if-";
+constexpr const char* kNobodys = "no known pod's";
 /// What is logged a second of all interfaces.
 constexpr std::uint64_t kLogPerSecond = 10;
 
@@ -281,7 +282,7 @@ class Builder {
             }
             nft::Rule refuse{.statements = {ours, nft::Counter{}},
                              .comment = link.pod.name.empty()
-                                            ? "no known pod's"
+                                            ? kNobodys
                                             : to_string(link.pod).substr(0, nft::kCommentBytesMax)};
             if (options_.mode == AntiSpoofMode::enforce) {
                 refuse.statements.emplace_back(Verdict{VerdictKind::drop});
@@ -311,6 +312,10 @@ std::string_view to_string(AntiSpoofMode mode) {
             return "enforce";
     }
     return "unknown";
+}
+
+bool is_nobodys(const nft::Chain& hook) {
+    return !hook.rules.empty() && hook.rules.back().comment == kNobodys;
 }
 
 std::string hook_chain(const PodLink& link) {

@@ -46,9 +46,12 @@ struct AntiSpoofOptions {
 ///         what a neighbour advertisement claims must be the pod's own or link-local.
 /// With `extra_by_annotation` what a pod's annotation lists counts as the pod's own.
 /// An interface costs an element in `interfaces`, one for each address of its pod and kind of frame
-/// that tells it, and a chain with two rules, of which the second counts what is refused: per pod.
+/// that tells it, and a chain of its own whose last rule counts what is refused: per pod.
 nft::Table compile_anti_spoof(const std::map<LinkIndex, PodLink>& links,
                               const AntiSpoofOptions& options);
+
+/// Of a hook's chain: whether its interface had no known pod (PodLink::pod is empty).
+bool is_nobodys(const nft::Chain& hook);
 
 /// The name of the chain on the interface's hook.
 std::string hook_chain(const PodLink& link);

@@ -23,14 +23,18 @@ class Gathering {
         gathers_ = true;
         quiet_turns_ = 0;
     }
+    /// Somebody waits for what has come: nothing more is awaited.
+    void hurry() { hurries_ = true; }
     /// Asked once in each turn of the event loop. False: nothing is worth waiting for.
     bool goes_on(Time now) {
-        gathers_ = gathers_ && quiet_turns_++ < kQuietTurns && now < until_;
+        gathers_ = gathers_ && !hurries_ && quiet_turns_++ < kQuietTurns && now < until_;
+        hurries_ = false;
         return gathers_;
     }
 
   private:
     bool gathers_ = false;
+    bool hurries_ = false;
     Time until_{};
     int quiet_turns_ = 0;
 };

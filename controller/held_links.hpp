@@ -2,7 +2,7 @@
 
 #include <functional>
 #include <map>
-#include <span>
+#include <set>
 #include <vector>
 
 #include "controller/pod_links.hpp"
@@ -17,19 +17,24 @@ namespace podfence {
 /// bridge of pods. It may speak for what a plugin gave it, by a route or at its other end, that is
 /// in the ranges and nobody's: rules by address hold that. Everything else is refused there.
 ///
-/// Not polled: a plugin configures the other end and then brings it up, which this end is told.
+/// A known pod of this node whose interface was not found keeps its addresses wherever they are.
+/// Not polled: a plugin that configures the other end first and then brings it up is heard at once,
+/// any other with whatever happens next on the node's links.
 class HeldLinks {
   public:
-    using IsTaken = std::function<bool(const Address&)>;  ///< A known pod has it.
+    /// What is known of addresses.
+    struct Known {
+        std::function<bool(const Address&)> is_taken{};  ///< A known pod has it.
+        std::set<Address> loose{};  ///< Of this node's known pods without an interface.
+        bool any_local = true;      ///< A pod of this node is known at all.
+    };
 
     /// Where addresses are pods'.
     void hold(std::vector<Prefix> ranges) { ranges_ = std::move(ranges); }
     bool holds_any() const { return !ranges_.empty(); }
 
-    /// To be called when something happened. Holds nothing while known pods are without an
-    /// interface of their own (`all_bound` is false): one of these may be theirs. Returns whether
-    /// links() are others now.
-    bool settle(const PodLinks& pods, bool all_bound, PeerLook& look, const IsTaken& is_taken);
+    /// To be called when something happened. Returns whether links() are others now.
+    bool settle(const PodLinks& pods, PeerLook& look, const Known& known);
 
     /// Without a pod.
     const std::map<LinkIndex, PodLink>& links() const { return held_; }
@@ -39,6 +44,8 @@ class HeldLinks {
         Link link{};
         std::vector<Address> addresses{};  ///< Of its other end when it was so.
     };
+
+    const std::vector<Address>& end_of(const Link& link, PeerLook& look);
 
     std::vector<Prefix> ranges_;
     std::map<LinkIndex, Asked> asked_;

@@ -102,10 +102,13 @@ void LinkFacts::put(const HostRoute& route, bool gone, Touched& touched) {
 }
 
 void LinkFacts::put(const OwnAddress& own, bool gone, Touched& touched) {
+    const Link* at = link(own.link);
     if (gone) {
         own_.erase(own);
+    } else if (at != nullptr && (at->kind == "bridge" || at->peer_netns)) {
+        own_.insert(own);  // And not all addresses of Services that IPVS has at an interface.
     } else {
-        own_.insert(own);
+        return;
     }
     touched.links.insert(own.link);
 }

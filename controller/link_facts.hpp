@@ -46,7 +46,8 @@ struct HostRoute {
     friend auto operator<=>(const HostRoute&, const HostRoute&) = default;
 };
 
-/// An address of the node itself, by its route of type local.
+/// An address of the node itself, by its route of type local, at a bridge or a cable into another
+/// namespace: others are not kept.
 struct OwnAddress {
     LinkIndex link = 0;
     Address address;

@@ -76,7 +76,8 @@ std::optional<LinkEvent> parse_route(const Message& message) {
     const auto address = address_of(head->rtm_family, attrs.bytes(RTA_DST));
     const auto link = value_of<std::uint32_t>(attrs.bytes(RTA_OIF));
     const bool gone = message.header.nlmsg_type == RTM_DELROUTE;
-    if (head->rtm_type == RTN_LOCAL && address && link) {
+    if (head->rtm_type == RTN_LOCAL && address && head->rtm_dst_len == 8 * address->size() &&
+        link) {
         return LinkEvent{.fact = OwnAddress{.link = *link, .address = *address}, .gone = gone};
     }
     if (head->rtm_type != RTN_UNICAST || !address || head->rtm_dst_len != 8 * address->size() ||

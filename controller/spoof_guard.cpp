@@ -112,6 +112,12 @@ void SpoofGuard::listed() {
 void SpoofGuard::remember() {
     const auto held = kernel_.dump(options_.rules.table);
     if (!held || !held->table) return;
+    // What was nobody's has only been claimed.
+    std::set<LinkIndex> nobodys;
+    for (const auto& [name, chain] : held->table->chains) {
+        const auto link = link_of_hook_chain(name);
+        if (link && is_nobodys(chain)) nobodys.insert(*link);
+    }
     for (const auto& [name, set] : held->table->sets) {
         const auto& key = set.spec.key;
         // Blocks are of annotations, and tell nothing about where a pod is. Between interface and
@@ -121,8 +127,9 @@ void SpoofGuard::remember() {
         }
         for (const nft::Element& element : set.elements) {
             const auto fields = nft::split_key(key, element.first);
+            const auto link = std::get<std::uint32_t>(fields.front());
             const auto* address = std::get_if<Address>(&fields.back());
-            if (address != nullptr) links_.remember(std::get<std::uint32_t>(fields[0]), *address);
+            if (address != nullptr && !nobodys.contains(link)) links_.remember(link, *address);
         }
     }
 }
@@ -154,7 +161,8 @@ void SpoofGuard::pod_changed(const ObjectName& name) {
         dirty_.insert(claimants->second.begin(), claimants->second.end());
     }
     dirty_.insert(contested_.begin(), contested_.end());
-    if (dirty_.empty()) return;
+    // A pod of any node may have taken what somebody is held with, or given it up.
+    if (dirty_.empty() && held_.links().empty()) return;
     if (!changed_at_) changed_at_ = Clock::now();
     schedule();
 }
@@ -305,9 +313,15 @@ void SpoofGuard::tell_unbound() {
 
 bool SpoofGuard::settle_held() {
     if (!held_.holds_any()) return false;
-    return held_.settle(links_, told_unbound_.empty(), *routes_, [this](const Address& address) {
-        return cluster_.owner_of(address) != nullptr;
-    });
+    HeldLinks::Known known{
+        .is_taken = [this](const Address& one) { return cluster_.owner_of(one) != nullptr; },
+        .any_local = !claims_.empty()};
+    for (const ObjectName& pod : told_unbound_) {
+        const auto claims = claims_.find(pod);
+        if (claims != claims_.end())
+            known.loose.insert(claims->second.begin(), claims->second.end());
+    }
+    return held_.settle(links_, *routes_, known);
 }
 
 void SpoofGuard::hold(std::vector<Prefix> ranges) {

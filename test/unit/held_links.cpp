@@ -15,6 +15,7 @@ namespace {
 struct World : test::LinkWorld {
     HeldLinks held{};
     std::vector<Address> taken{};
+    std::set<Address> loose{};
 
     World() {
         held.hold({test::cidr("10.244.1.0/24"), test::cidr("fd00:10:244:1::/64")});
@@ -24,11 +25,16 @@ struct World : test::LinkWorld {
     void own(const char* address, LinkIndex link) {
         links.apply({.fact = OwnAddress{.link = link, .address = ip(address)}});
     }
-    bool settle_held(bool all_bound = true) {
+    bool settle_held(bool any_local = true) {
         settle();
-        return held.settle(links, all_bound, ends, [this](const Address& address) {
-            return std::ranges::find(taken, address) != taken.end();
-        });
+        return held.settle(links, ends,
+                           {.is_taken =
+                                [this](const Address& address) {
+                                    return std::ranges::find(taken, address) != taken.end() ||
+                                           loose.contains(address);
+                                },
+                            .loose = loose,
+                            .any_local = any_local});
     }
     /// "veth7: 10.244.1.7"
     std::vector<std::string> texts() const {
@@ -74,20 +80,23 @@ TEST_CASE("held: a port of the pods' bridge speaks for what its other end was gi
     CHECK(w.texts() == Texts{"veth8:"});
 }
 
-TEST_CASE("held: the other end is asked when the interface changes, and only then") {
+TEST_CASE("held: the other end is asked until it tells, and then when the interface changes") {
     World w;
     w.veth(8, {}, kBridge);
     CHECK(w.settle_held());
     CHECK(w.texts() == Texts{"veth8:"});
-    w.ends.asked.clear();
     w.ends.addresses[8] = {ip("10.244.1.8")};
+    CHECK(w.settle_held());
+    CHECK(w.texts() == Texts{"veth8: 10.244.1.8"});
+    w.ends.asked.clear();
+    w.ends.addresses[8] = {ip("10.244.1.9")};
     CHECK_FALSE(w.settle_held());
     CHECK(w.ends.asked.empty());
     Link up = *w.links.facts().link(8);
     up.carrier = true;
     w.add(up);
     CHECK(w.settle_held());
-    CHECK(w.texts() == Texts{"veth8: 10.244.1.8"});
+    CHECK(w.texts() == Texts{"veth8: 10.244.1.9"});
 }
 
 TEST_CASE("held: nothing outside the pods' network, and nothing that is not a cable") {
@@ -116,13 +125,39 @@ TEST_CASE("held: an interface is let go when its pod is known, and held when the
     CHECK(w.texts() == Texts{"veth8: 10.244.1.8"});
 }
 
-TEST_CASE("held: nothing while a known pod is without an interface: one of these may be its") {
+TEST_CASE("held: a known pod whose interface was not found loses nothing") {
     World w;
     w.veth(8, {ip("10.244.1.8")}, kBridge);
+    w.veth(9, {ip("10.244.1.9"), ip("192.0.2.9")}, kBridge);
+    w.veth(10, {}, kBridge);
+    CHECK(w.settle_held());
+    CHECK(w.texts() == Texts{"veth8: 10.244.1.8", "veth9: 10.244.1.9", "veth10:"});
+    // Of one that tells nothing nobody can say whose it is not.
+    w.loose = {ip("10.244.1.9"), ip("192.0.2.9")};
+    CHECK(w.settle_held());
+    CHECK(w.texts() == Texts{"veth8: 10.244.1.8", "veth9: 10.244.1.9 192.0.2.9"});
+    w.loose.clear();
+    w.taken = {ip("10.244.1.9")};
+    CHECK(w.settle_held());
+    CHECK(w.texts() == Texts{"veth8: 10.244.1.8", "veth9:", "veth10:"});
+}
+
+TEST_CASE("held: an agent that does not know its node's name takes nobody's address away") {
+    World w;
+    w.veth(8, {ip("10.244.1.8")}, kBridge);
+    w.taken = {ip("10.244.1.8")};
     CHECK_FALSE(w.settle_held(false));
     CHECK(w.settle_held(true));
-    CHECK(w.settle_held(false));
-    CHECK(w.texts().empty());
+    CHECK(w.texts() == Texts{"veth8:"});
+}
+
+TEST_CASE("held: of the node's own addresses only those at bridges and cables are kept") {
+    World w;
+    w.add({.index = 20, .name = "kube-ipvs0", .kind = "dummy", .hardware = 1});
+    w.own("10.244.1.200", 20);
+    const std::vector<Prefix> all{test::cidr("0.0.0.0/0")};
+    CHECK(w.links.facts().leading_into(all).size() == 1);
+    w.settle();
 }
 
 TEST_CASE("held: nothing where no ranges are known") {

@@ -206,4 +206,10 @@ TEST_CASE("events are gathered until two turns of the loop bring none, and not f
         ++turns;
     } while (gathering.goes_on(now));
     CHECK(turns == Gathering::kMax / 1ms);
+    gathering.add(now);
+    gathering.hurry();
+    gathering.add(now);  // What comes meanwhile goes along.
+    CHECK_FALSE(gathering.goes_on(now));
+    gathering.add(now);
+    CHECK(gathering.goes_on(now));
 }
