@@ -252,7 +252,7 @@ class Hand {
         const auto began = Clock::now();
         orders_.send();
         const auto done = commits_.await(stages_.size(), std::chrono::seconds(10));
-        if (!done) lab::fail("the hand commits nothing");
+        if (!done || !served_.receive()) lab::fail("the hand commits nothing");
         return *done - began;
     }
 
@@ -280,6 +280,7 @@ class Hand {
     void serve() {
         while (orders_.receive()) {
             for (const nft::Batch& stage : stages_) kernel_->commit(stage, std::nullopt).value();
+            served_.send();  // The kernel's answer comes after the news of the commit.
         }
     }
 
@@ -288,7 +289,7 @@ class Hand {
     lab::Stay stay_;
     std::unique_ptr<nft::NetlinkKernel> kernel_ = must(nft::NetlinkKernel::open());
     Commits commits_{0};
-    Pipe orders_;
+    Pipe orders_, served_;
     std::vector<nft::Batch> stages_;
     std::thread thread_;
 };
