@@ -1,5 +1,6 @@
 // What `podfence status` says to a person.
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <boost/json.hpp>
@@ -137,10 +138,28 @@ void print_canary(Output& out, const View& status) {
     line(out, "", "last proven " + ago(status, canary["enforced_at"]) + "; see podfence doctor");
 }
 
-void print_more(Output& out, std::size_t listed, std::size_t total) {
-    if (total > listed) {
+/// How many the agent has of a list, those that it left out among them.
+std::size_t total_of(const View& owner, const std::string& list) {
+    return owner[list].items().size() + owner[list + "_left_out"].count();
+}
+
+/// The first ones of a list, by `print`, and how many more there are.
+template <class Print>
+void print_listed(Output& out, const View& owner, const std::string& list, const Print& print) {
+    const auto items = owner[list].items();
+    const std::size_t listed = std::min(items.size(), kListedMax);
+    for (std::size_t i = 0; i < listed; ++i) print(items[i]);
+    if (const std::size_t total = total_of(owner, list); total > listed) {
         line(out, "", "... and " + with_thousands(total - listed) + " more; -o json has them");
     }
+}
+
+/// Pods with what is wrong with each.
+void print_listed_pods(Output& out, const View& owner, const std::string& list) {
+    print_listed(out, owner, list, [&](const View& pod) {
+        line(out, "",
+             "  " + pod["namespace"].text() + "/" + pod["name"].text() + ": " + pod["text"].text());
+    });
 }
 
 std::string problem_text(const View& problem) {
@@ -151,14 +170,12 @@ std::string problem_text(const View& problem) {
 }
 
 void print_policies(Output& out, const View& status) {
-    const auto policies = status["policies_in_trouble"].items();
-    const std::size_t total = policies.size() + status["policies_in_trouble_left_out"].count();
+    const std::size_t total = total_of(status, "policies_in_trouble");
     if (total == 0) return;
     line(out, "trouble",
          count_of(total, "policy") + " not enforced as written; what they would allow is denied:",
          Tone::bad);
-    for (std::size_t i = 0; i < std::min(policies.size(), kListedMax); ++i) {
-        const View& policy = policies[i];
+    print_listed(out, status, "policies_in_trouble", [&](const View& policy) {
         line(out, "",
              policy["namespace"].text() + "/" + policy["name"].text() +
                  (policy["refused_by_kernel"].is_true() ? ": the kernel refuses it" : ""),
@@ -166,19 +183,16 @@ void print_policies(Output& out, const View& status) {
         for (const View& problem : policy["problems"].items()) {
             line(out, "", "  " + problem_text(problem));
         }
-    }
-    print_more(out, std::min(policies.size(), kListedMax), total);
+    });
 }
 
 void print_input_problems(Output& out, const View& status) {
-    const auto problems = status["input_problems"].items();
-    const std::size_t total = problems.size() + status["input_problems_left_out"].count();
-    for (std::size_t i = 0; i < std::min(problems.size(), kListedMax); ++i) {
-        const std::string file = problems[i]["file"].text();
-        line(out, i == 0 ? "input" : "",
-             file + (file.empty() ? "" : ": ") + problem_text(problems[i]), Tone::bad);
-    }
-    print_more(out, std::min(problems.size(), kListedMax), total);
+    std::string title = "input";
+    print_listed(out, status, "input_problems", [&](const View& problem) {
+        const std::string file = problem["file"].text();
+        line(out, std::exchange(title, ""),
+             file + (file.empty() ? "" : ": ") + problem_text(problem), Tone::bad);
+    });
 }
 
 void print_pods(Output& out, const View& status) {
@@ -186,16 +200,23 @@ void print_pods(Output& out, const View& status) {
     line(out, "pods",
          with_thousands(pods["local"].count()) + " on this node, " +
              with_thousands(pods["isolated"].count()) + " of them isolated by policies");
-    const auto unenforced = pods["unenforced"].items();
-    const std::size_t total = unenforced.size() + pods["unenforced_left_out"].count();
+    const std::size_t total = total_of(pods, "unenforced");
     if (total == 0) return;
     line(out, "", with_thousands(total) + " that policies do not judge:");
-    for (std::size_t i = 0; i < std::min(unenforced.size(), kListedMax); ++i) {
-        const View& pod = unenforced[i];
+    print_listed_pods(out, pods, "unenforced");
+}
+
+void print_held(Output& out, const View& anti) {
+    const std::size_t total = total_of(anti, "held");
+    if (total == 0) return;
+    line(out, "", count_of(total, "interface") + " held, of pods that are not known:");
+    print_listed(out, anti, "held", [&](const View& held) {
+        std::vector<std::string> addresses;
+        for (const View& one : held["addresses"].items()) addresses.push_back(one.text());
         line(out, "",
-             "  " + pod["namespace"].text() + "/" + pod["name"].text() + ": " + pod["text"].text());
-    }
-    print_more(out, std::min(unenforced.size(), kListedMax), total);
+             "  " + held["interface"].text() +
+                 (addresses.empty() ? "" : " (" + joined(addresses) + ")"));
+    });
 }
 
 /// Whose source addresses are proved at their interfaces.
@@ -203,39 +224,18 @@ void print_anti_spoof(Output& out, const View& status) {
     const View anti = status["anti_spoof"];
     if (anti.is_null()) return;  // An agent that does not know of it yet.
     if (anti["mode"].text() == "off") return line(out, "anti-spoof", "off", Tone::warn);
-    const std::size_t proved =
-        anti["interfaces"].items().size() + anti["interfaces_left_out"].count();
     const std::string refused =
         with_thousands(anti["refused_packets"].count()) +
         (anti["mode"].text() == "audit" ? " packets would be refused" : " packets refused");
     line(out, "anti-spoof",
-         anti["mode"].text() + ", " + count_of(proved, "interface") + ", " + refused);
+         anti["mode"].text() + ", " + count_of(total_of(anti, "interfaces"), "interface") + ", " +
+             refused);
     if (!anti["error"].is_null()) line(out, "", anti["error"].text(), Tone::bad);
-    const auto held = anti["held"].items();
-    if (!held.empty()) {
-        line(out, "",
-             count_of(held.size() + anti["held_left_out"].count(), "interface") +
-                 " held, of pods that are not known:");
-        for (std::size_t i = 0; i < std::min(held.size(), kListedMax); ++i) {
-            std::vector<std::string> addresses;
-            for (const View& one : held[i]["addresses"].items()) addresses.push_back(one.text());
-            line(out, "",
-                 "  " + held[i]["interface"].text() +
-                     (addresses.empty() ? "" : " (" + joined(addresses) + ")"));
-        }
-        print_more(out, std::min(held.size(), kListedMax),
-                   held.size() + anti["held_left_out"].count());
-    }
-    const auto unproved = anti["unproved"].items();
-    const std::size_t total = unproved.size() + anti["unproved_left_out"].count();
+    print_held(out, anti);
+    const std::size_t total = total_of(anti, "unproved");
     if (total == 0) return;
     line(out, "", count_of(total, "pod") + " whose sources are not proved:", Tone::warn);
-    for (std::size_t i = 0; i < std::min(unproved.size(), kListedMax); ++i) {
-        const View& pod = unproved[i];
-        line(out, "",
-             "  " + pod["namespace"].text() + "/" + pod["name"].text() + ": " + pod["text"].text());
-    }
-    print_more(out, std::min(unproved.size(), kListedMax), total);
+    print_listed_pods(out, anti, "unproved");
 }
 
 /// What pods that nobody knows yet may; nothing is said where they may everything.
@@ -347,8 +347,7 @@ std::string watch_line(const json::value& value) {
                 microseconds(commits.back()["latency_us"].number());
     }
     text += "; drift repaired " + count_of(status["drift"]["repaired_total"].count(), "time");
-    const std::size_t trouble = status["policies_in_trouble"].items().size() +
-                                status["policies_in_trouble_left_out"].count();
+    const std::size_t trouble = total_of(status, "policies_in_trouble");
     if (trouble > 0) text += "; " + count_of(trouble, "policy") + " in trouble";
     return text;
 }

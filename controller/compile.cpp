@@ -8,6 +8,7 @@
 #include "controller/match_index.hpp"
 #include "controller/node_frame.hpp"
 #include "controller/policy_class.hpp"
+#include "controller/prefixes.hpp"
 #include "controller/set_pool.hpp"
 
 namespace podfence {

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "controller/hold_frame.hpp"
 #include "controller/local_pod.hpp"
+#include "controller/prefixes.hpp"
 
 namespace podfence {
 

@@ -4,7 +4,7 @@
 #include <utility>
 #include <variant>
 
-#include "controller/hold_frame.hpp"
+#include "controller/prefixes.hpp"
 #include "controller/selector.hpp"
 #include "nft/error.hpp"
 #include "nft/plan.hpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "controller/hold_frame.hpp"
+#include "controller/prefixes.hpp"
 #include "controller/sorted.hpp"
 
 namespace podfence {

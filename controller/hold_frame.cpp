@@ -40,11 +40,6 @@ nft::Set held_set(const CompileOptions& options, Family family) {
 
 }  // namespace
 
-bool is_in_any(std::span<const Prefix> ranges, const Address& address) {
-    return std::ranges::any_of(ranges,
-                               [&](const Prefix& range) { return range.contains(address); });
-}
-
 std::string known_name(Family family, std::size_t elements) {
     return sized_name("known-" + std::string(family_suffix(family)),
                       capacity_for(elements, kKnownCapacityLeast), kKnownCapacityLeast);

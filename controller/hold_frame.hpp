@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -16,8 +15,6 @@
 /// Nothing here concerns what the node itself sends or receives: that is on no hook that asks
 /// (nft/README.md), whatever address of a pod range the node's bridge has.
 namespace podfence {
-
-bool is_in_any(std::span<const Prefix> ranges, const Address& address);
 
 /// The set of the addresses in the held ranges that known pods have.
 std::string known_name(nft::Family family, std::size_t elements);

@@ -4,6 +4,8 @@
 
 #include <linux/rtnetlink.h>
 
+#include "controller/prefixes.hpp"
+
 namespace podfence {
 
 namespace {
@@ -42,10 +44,7 @@ std::vector<LinkIndex> LinkFacts::learned(const Address& address) const {
 }
 
 LinkFacts::Leading LinkFacts::leading_into(std::span<const Prefix> ranges) const {
-    const auto inside = [&](const Address& address) {
-        return std::ranges::any_of(ranges,
-                                   [&](const Prefix& range) { return range.contains(address); });
-    };
+    const auto inside = [&](const Address& address) { return is_in_any(ranges, address); };
     Leading leading;
     for (const OwnAddress& own : own_) {
         if (inside(own.address)) leading[own.link];

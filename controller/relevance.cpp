@@ -83,10 +83,23 @@ std::string_view take_step(std::string_view& path) {
     return step;
 }
 
+/// Whether the field at `path` is the one at `field` or below it.
+bool is_within(std::string_view path, std::string_view field) {
+    return path.starts_with(field) &&
+           (path.size() == field.size() || path[field.size()] == '.' || path[field.size()] == '[');
+}
+
 }  // namespace
 
 bool is_irrelevant(std::string_view path) {
     return std::binary_search(kIrrelevant.begin(), kIrrelevant.end(), path);
+}
+
+bool is_read_of_pod(std::string_view path) {
+    if (!path.starts_with("spec.") && !path.starts_with("status.")) return true;
+    return std::any_of(kReadOfPods.begin(), kReadOfPods.end(), [&](std::string_view field) {
+        return is_within(path, field) || is_within(field, path);
+    });
 }
 
 const Field* Field::find(std::string_view key) const {

@@ -13,6 +13,10 @@ namespace podfence {
 /// relative to the object: "spec.containers[].env". Readers keep their key and drop what is below.
 bool is_irrelevant(std::string_view path);
 
+/// Whether the decoder of pods reads this field of a pod's spec or status, all above or below one
+/// that it reads among them. Of other parts of a pod it says nothing: true.
+bool is_read_of_pod(std::string_view path);
+
 /// The same as a tree, to be followed from field to field by who reads an object.
 class Field {
   public:

@@ -32,31 +32,11 @@ bool is_separator(std::string_view line, std::string_view mark) {
 /// What to do with a line and those below it.
 enum class Verdict : std::uint8_t { keep, drop_below, drop };
 
-/// Fields of a Pod below spec and status that matter; all others are dropped with their keys.
-constexpr std::array<std::string_view, 14> kPodFields = {
-    "spec.containers",
-    "spec.containers[].name",
-    "spec.containers[].ports",
-    "spec.hostNetwork",
-    "spec.initContainers",
-    "spec.initContainers[].name",
-    "spec.initContainers[].ports",
-    "spec.initContainers[].restartPolicy",
-    "spec.nodeName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.phase",
-    "status.podIP",
-    "status.podIPs",
-};
-
+/// What is kept of a pod: besides what is read of it the names of containers, which most often
+/// start their lines, and which complaints tell.
 bool is_pod_field(std::string_view path) {
-    if (!path.starts_with("spec.") && !path.starts_with("status.")) return true;
-    return std::any_of(kPodFields.begin(), kPodFields.end(), [&](std::string_view field) {
-        // Of containers only what is named; of ports and addresses all there is.
-        const bool whole = field.ends_with("ports") || field.ends_with("IPs");
-        return path == field || (whole && path.starts_with(field) && path[field.size()] == '[');
-    });
+    return is_read_of_pod(path) || path == "spec.containers[].name" ||
+           path == "spec.initContainers[].name";
 }
 
 /// The key of a line "key:" or "key: value" when it is plainly written; else empty.

@@ -11,12 +11,11 @@ namespace podfence::lab {
 
 TEST_CASE("Lab N73: the guard follows an interface's new name") {
     const Lab lab(six_pods());
-    for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
-        INFO((number == 0 ? "bridge" : "ptp"));
-        Guard guard(lab, number);
-        Stage stage(lab, number);
-        Ear ear(stage.receiver);
-        const PodLink link = guard.link_of(stage.sender);
+    for (const WiredNode& node : kWiredNodes) {
+        INFO(node.wiring);
+        Scene scene(lab, node.number);
+        auto& [guard, stage, ear] = scene;
+        const PodLink link = scene.sender_link();
         const auto renaming = run_program(
             {"ip", "-n", stage.node.ns.name(), "link", "set", "dev", link.name, "name", "renamed"});
         if (renaming.err.find("Device or resource busy") != std::string::npos) {
@@ -26,18 +25,17 @@ TEST_CASE("Lab N73: the guard follows an interface's new name") {
         REQUIRE(renaming.status == 0);
         guard.await([&] { return guard.link_of(stage.sender).name == "renamed"; });
         guard.settle();
-        check_holds(guard, stage, ear);
+        scene.check();
     }
 }
 
 TEST_CASE("Lab N73: the guard believes the plugin that made an interface, at once") {
     const Lab lab(six_pods());
-    for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
-        INFO((number == 0 ? "bridge" : "ptp"));
-        Guard guard(lab, number);
-        Stage stage(lab, number);
-        Ear ear(stage.receiver);
-        const PodLink link = guard.link_of(stage.sender);
+    for (const WiredNode& node : kWiredNodes) {
+        INFO(node.wiring);
+        Scene scene(lab, node.number);
+        auto& [guard, stage, ear] = scene;
+        const PodLink link = scene.sender_link();
         CHECK(link.evidence != Evidence::told);
         const Attachment attachment{.key = {.network = "n", .container = "c", .interface = "eth0"},
                                     .pod = link.pod,
@@ -48,29 +46,28 @@ TEST_CASE("Lab N73: the guard believes the plugin that made an interface, at onc
         CHECK_FALSE(itself.holds(itself.revision()));
         guard.await([&] { return itself.holds(itself.revision()); });
         CHECK(guard.link_of(stage.sender).evidence == Evidence::told);
-        check_holds(guard, stage, ear);
+        scene.check();
         itself.untold(attachment.key);
         guard.settle();  // What was bound stays so while interface, pod and address last.
-        check_holds(guard, stage, ear);
+        scene.check();
     }
 }
 
 TEST_CASE("Lab N73: the guard follows interfaces and addresses") {
     const Lab lab(six_pods());
-    for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
-        INFO((number == 0 ? "bridge" : "ptp"));
-        Guard guard(lab, number);
-        Stage stage(lab, number);
-        Ear ear(stage.receiver);
-        const PodLink link = guard.link_of(stage.sender);
-        check_holds(guard, stage, ear);
+    for (const WiredNode& node : kWiredNodes) {
+        INFO(node.wiring);
+        Scene scene(lab, node.number);
+        auto& [guard, stage, ear] = scene;
+        const PodLink link = scene.sender_link();
+        scene.check();
         // Another pod's interface goes, with its pod.
         const PodLink gone = guard.link_of(stage.victim);
         check_program({"ip", "-n", stage.node.ns.name(), "link", "delete", gone.name});
         guard.remove(gone.pod);
         guard.await([&] { return guard.status().interfaces.total() == 2; });
         guard.settle();
-        check_holds(guard, stage, ear);
+        scene.check();
         // The pod ends: its interface is nobody's until it goes.
         const Pod pod = *guard.cluster().find_pod(link.pod);
         guard.remove(link.pod);
@@ -79,7 +76,7 @@ TEST_CASE("Lab N73: the guard follows interfaces and addresses") {
         guard.change(pod);
         guard.settle();
         CHECK(guard.status().interfaces.total() == 2);
-        check_holds(guard, stage, ear);
+        scene.check();
     }
 }
 
@@ -124,11 +121,10 @@ TEST_CASE("Lab N73: what somebody claimed while it was held is not remembered of
 
 TEST_CASE("Lab N73: who is held cannot pretend to be somebody else before it is known") {
     const Lab lab(six_pods());
-    for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
-        INFO((number == 0 ? "bridge" : "ptp"));
-        Guard guard(lab, number);
-        Stage stage(lab, number);
-        Ear ear(stage.receiver);
+    for (const WiredNode& node : kWiredNodes) {
+        INFO(node.wiring);
+        Scene scene(lab, node.number);
+        auto& [guard, stage, ear] = scene;
         const Pod pod = *guard.cluster().find_pod({"lab", stage.sender.name});
         guard.remove(pod.name);
         guard.settle();
@@ -142,12 +138,12 @@ TEST_CASE("Lab N73: who is held cannot pretend to be somebody else before it is 
         guard.itself().hold(ranges_of_pods());
         guard.await([&] { return guard.status().held.total() == 1; });
         guard.settle();
-        check_holds(guard, stage, ear);
+        scene.check();
         guard.change(pod);
         guard.await([&] { return guard.status().interfaces.total() == 3; });
         guard.settle();
         CHECK(guard.status().held.total() == 0);
-        check_holds(guard, stage, ear);
+        scene.check();
     }
 }
 

@@ -63,8 +63,8 @@ std::size_t packets_of_run() {
 
 TEST_CASE("Lab N73: forged frames do not pass a pod's interface, honest ones do") {
     const Lab lab(six_pods());
-    for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
-        INFO((number == 0 ? "bridge" : "ptp"));
+    for (const auto& [wiring, number] : kWiredNodes) {
+        INFO(wiring);
         Guard guard(lab, number);
         REQUIRE(guard.status().interfaces.total() == 3);
         CHECK(guard.status().unproved.total() == 0);
@@ -93,8 +93,8 @@ TEST_CASE("Lab N73: forged frames do not pass a pod's interface, honest ones do"
         CHECK(guard.refused() == forged_sent);
         CHECK(ear.forged == 0);
         CHECK(ear.honest == honest_sent);
-        std::printf("%s: %llu forged frames, %llu passed; %llu honest, %llu lost\n",
-                    number == 0 ? "bridge" : "ptp", static_cast<unsigned long long>(forged_sent),
+        std::printf("%s: %llu forged frames, %llu passed; %llu honest, %llu lost\n", wiring,
+                    static_cast<unsigned long long>(forged_sent),
                     static_cast<unsigned long long>(ear.forged),
                     static_cast<unsigned long long>(honest_sent),
                     static_cast<unsigned long long>(honest_sent - ear.honest));
@@ -115,8 +115,8 @@ TEST_CASE("Lab N73: an audit lets forged frames in and counts them") {
 
 TEST_CASE("Lab N73: what a pod's annotation lists passes from that pod, while it lists it") {
     const Lab lab(six_pods());
-    for (const std::size_t number : {std::size_t{0}, std::size_t{1}}) {
-        INFO((number == 0 ? "bridge" : "ptp"));
+    for (const auto& [wiring, number] : kWiredNodes) {
+        INFO(wiring);
         Guard guard(lab, number, {.extra_by_annotation = true});
         Stage stage(lab, number);
         const Address v4 = Address::parse("198.51.100.7").value();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -109,6 +110,13 @@ struct Stage {
           forger(network, sender, receiver, victim) {}
 };
 
+/// A wiring and the node of `six_pods` that has it.
+struct WiredNode {
+    const char* wiring;
+    std::size_t number;
+};
+inline constexpr std::array<WiredNode, 2> kWiredNodes{{{"bridge", 0}, {"ptp", 1}}};
+
 /// All that is forged refused, and the honest heard.
 inline void check_holds(const Guard& guard, Stage& stage, Ear& ear) {
     const auto before = guard.refused();
@@ -120,5 +128,18 @@ inline void check_holds(const Guard& guard, Stage& stage, Ear& ear) {
     CHECK(ear.forged == 0);
     CHECK(ear.honest - heard == stage.forger.honest().size());
 }
+
+/// A node under guard, with who lies there and who hears it.
+struct Scene {
+    Guard guard;
+    Stage stage;
+    Ear ear;
+
+    Scene(const Network& network, std::size_t number)
+        : guard(network, number), stage(network, number), ear(stage.receiver) {}
+
+    PodLink sender_link() const { return guard.link_of(stage.sender); }
+    void check() { check_holds(guard, stage, ear); }
+};
 
 }  // namespace podfence::lab
