@@ -58,7 +58,7 @@ Agent::Agent(AgentOptions options, nft::NetlinkKernel& kernel, nft::Monitor& mon
       canary_(
           io_, options_.canary, [this] { return some_addresses(desired_, Canary::kPodsMax); },
           [this](const CanaryRecord& answer) { proven(answer); }),
-      timer_(io_),
+      waker_(io_, reconciler_, [this] { schedule(); }),
       watchdog_(io_),
       notices_(io_, ::dup(monitor.fd())),
       signals_(io_, SIGTERM, SIGINT),
@@ -131,7 +131,7 @@ void Agent::watch_signals() {
         if (guard_) guard_->stop();
         api_.stop();
         canary_.stop();
-        timer_.cancel();
+        waker_.stop();
         notices_.cancel();
         io_.stop();
     });
@@ -201,9 +201,10 @@ void Agent::listed(Kind kind) {
 }
 
 void Agent::begin_when_known() {
-    const bool all = std::ranges::all_of(listed_, [](bool one) { return one; });
-    if (guard_ && listed_[index_of(Kind::pod)] && unknown_.known()) guard_->listed();
-    if (all && unknown_.known()) reconciler_.listed();
+    if (unknown_.known()) {
+        if (guard_ && listed_[index_of(Kind::pod)]) guard_->listed();
+        if (std::ranges::all_of(listed_, [](bool one) { return one; })) reconciler_.listed();
+    }
     schedule();
 }
 
@@ -268,14 +269,7 @@ void Agent::work() {
     reconciler_.step();
     note_sync();
     api_.wake();
-    const auto at = reconciler_.wake_at();
-    timer_.cancel();
-    if (!at) return;
-    if (*at <= Clock::now()) return schedule();
-    timer_.expires_at(*at);
-    timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) schedule();
-    });
+    waker_.sleep();
 }
 
 void Agent::note_sync() {

@@ -29,6 +29,7 @@
 #include "controller/spoof_guard.hpp"
 #include "controller/table_hold.hpp"
 #include "controller/unknown_pods.hpp"
+#include "controller/waker.hpp"
 #include "nft/monitor.hpp"
 #include "nft/netlink_kernel.hpp"
 
@@ -132,7 +133,7 @@ class Agent final : private Sink, private ReconcilerObserver, private AgentView 
     UnknownPods unknown_;
     Canary canary_;
     std::unique_ptr<Source> source_;
-    boost::asio::steady_timer timer_;
+    Waker waker_;
     boost::asio::steady_timer watchdog_;
     boost::asio::posix::stream_descriptor notices_;
     boost::asio::signal_set signals_;

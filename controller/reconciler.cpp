@@ -1,8 +1,13 @@
 #include "controller/reconciler.hpp"
 
 #include <algorithm>
+#include <array>
+#include <set>
+#include <string_view>
+#include <utility>
 
 #include "nft/plan.hpp"
+#include "nft/stages.hpp"
 
 namespace podfence {
 
@@ -64,7 +69,8 @@ void Reconciler::step() {
     const Time now = now_();
     if (!resync_due_ && ever_synced_ && now >= audit_at_) resync_due_ = ResyncReason::audit;
     if (resync_due_ && now >= resync_not_before_) return resync(now);
-    if (may_commit() && now >= commit_not_before_) commit_changes(now);
+    if (may_commit() && now >= commit_not_before_) return commit_changes(now);
+    if (may_sweep() && now >= commit_not_before_) sweep(now);
 }
 
 std::optional<Reconciler::Time> Reconciler::wake_at() const {
@@ -73,8 +79,58 @@ std::optional<Reconciler::Time> Reconciler::wake_at() const {
     const auto sooner = [&](Time time) { at = at ? std::min(*at, time) : time; };
     if (resync_due_) sooner(resync_not_before_);
     if (ever_synced_) sooner(audit_at_);
-    if (may_commit()) sooner(commit_not_before_);
+    if (may_commit() || may_sweep()) sooner(commit_not_before_);
     return at;
+}
+
+bool Reconciler::take_wait_for_packets() {
+    if (waiting_ || passed_ || left_.empty()) return false;
+    leaving_ = std::exchange(left_, {});
+    return waiting_ = true;
+}
+
+void Reconciler::packets_passed() {
+    if (!std::exchange(waiting_, false)) return;
+    passed_ = !leaving_.empty();
+}
+
+/// What packets have left, to be deleted.
+nft::Batch Reconciler::take_passed() {
+    passed_ = false;
+    return nft::order(table_, std::exchange(leaving_, {}));
+}
+
+void Reconciler::sweep(Time now) {
+    if (!nft::commit_each(kernel_, std::array{take_passed()}, std::nullopt)) {
+        need_resync(ResyncReason::failure);
+        kernel_known_ = false;
+    }
+    commit_not_before_ = commit_time_.spend(now, now_());
+}
+
+/// Deletes all that is left, for who cannot do with it being there: an audit, and a change that
+/// makes something of that name again.
+void Reconciler::settle_leavings() {
+    if (is_tidy()) return;
+    kernel_.await_packets();
+    Ops ops = std::exchange(leaving_, {});
+    ops.insert(ops.end(), left_.begin(), left_.end());
+    left_.clear();
+    passed_ = false;
+    // Should it fail, what follows does as well, or finds it.
+    static_cast<void>(
+        nft::commit_each(kernel_, std::array{nft::order(table_, std::move(ops))}, std::nullopt));
+}
+
+bool Reconciler::is_leaving(const nft::Batch& batch) const {
+    std::set<std::string_view> names;
+    for (const Ops* ops : {&leaving_, &left_}) {
+        for (const nft::Op& op : *ops) names.insert(*nft::object_of(op));
+    }
+    return !names.empty() && std::ranges::any_of(batch.ops, [&](const nft::Op& op) {
+        const std::string* name = nft::object_of(op);
+        return name != nullptr && names.contains(*name);
+    });
 }
 
 void Reconciler::commit_changes(Time now) {
@@ -84,13 +140,23 @@ void Reconciler::commit_changes(Time now) {
     if (batch.empty()) return;
     // Not tied to a generation: the operations say what they expect, and others who commit to
     // tables of their own are no reason to dump ours.
-    if (!nft::commit_stages(kernel_, batch, std::nullopt)) {
+    if (is_leaving(batch)) settle_leavings();
+    const nft::Stages parts(batch);
+    auto stages = parts.up_to_turn();
+    if (passed_ && !stages.empty()) {
+        // One transaction less: each has the kernel validate all chains.
+        auto& first = stages.front().ops;
+        const nft::Batch passed = take_passed();
+        first.insert(first.begin(), passed.ops.begin(), passed.ops.end());
+    }
+    if (!nft::commit_each(kernel_, stages, std::nullopt)) {
         // The changes are taken; only a comparison knows now what is missing.
         need_resync(ResyncReason::failure);
         changed_since_ = received;
         kernel_known_ = false;
         return;
     }
+    left_.insert(left_.end(), parts.late.ops.begin(), parts.late.ops.end());
     const Time done = now_();
     commit_not_before_ = commit_time_.spend(now, done);
     observer_.committed({.operations = batch.ops.size(),
@@ -119,6 +185,11 @@ void Reconciler::resync(Time now) {
     // After the first stir it was looked for; since then somebody may have deleted it again.
     if (ever_synced_ && may_be_gone && stirs_ != 1) close_gap();
     stirs_ = 0;
+    // What was about to go is nobody's doing, and would be taken for that.
+    if (!remade_) settle_leavings();
+    leaving_.clear();
+    left_.clear();
+    passed_ = false;
     desired_.take_changes();  // They are part of the whole, which is compared now.
     const auto converged = nft::converge(kernel_, desired_.table());
     const Time done = now_();

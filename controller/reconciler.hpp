@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "controller/allowance.hpp"
 #include "controller/wanted.hpp"
@@ -70,6 +71,9 @@ class ReconcilerObserver {
 /// waiting -- listed() --> resync --> in sync -- changed() --> commit --> in sync
 ///                            ^                                  | failed
 ///                            +---- disturbed(), audit ----------+
+///
+/// What a change leaves that nothing refers to any more is deleted when no packet can be on its way
+/// to it (nft/stages.hpp). Nobody waits for that: the change is in force, and others follow it.
 class Reconciler {
   public:
     using Time = Clock::time_point;
@@ -113,6 +117,13 @@ class Reconciler {
     /// When `step` should be called next unless something happens before; nullopt: never.
     std::optional<Time> wake_at() const;
 
+    /// Something that steps have left waits for the packets in their hooks: true once, and then
+    /// packets_passed() is to be called when all that are in one now have left it.
+    bool take_wait_for_packets();
+    void packets_passed();
+    /// Nothing is left to be deleted: then the kernel holds what is wanted and no more.
+    bool is_tidy() const { return leaving_.empty() && left_.empty(); }
+
     /// The kernel held all that was wanted when it was looked at last, and nothing has failed
     /// since.
     bool in_sync() const {
@@ -126,14 +137,23 @@ class Reconciler {
     bool holds(std::uint64_t revision) const { return in_sync() && revision <= committed_; }
 
   private:
+    using Ops = std::vector<nft::Op>;
+
     void commit_changes(Time now);
     void resync(Time now);
+    void sweep(Time now);
+    nft::Batch take_passed();
+    void settle_leavings();
+    bool is_leaving(const nft::Batch& batch) const;
     void close_gap();
     bool refuse_culprits(const nft::Error& error);
     void fail(const nft::Error& error);
     void need_resync(ResyncReason reason);
     /// A change need not wait for a comparison that has to wait, unless that failed.
     bool may_commit() const { return changed_since_ && kernel_known_; }
+
+    /// What is left over can wait until what the kernel holds is known.
+    bool may_sweep() const { return passed_ && kernel_known_; }
 
     Wanted& desired_;
     nft::TableId table_;
@@ -151,6 +171,10 @@ class Reconciler {
     std::optional<Time> changed_since_{};
     std::uint64_t revision_ = 0;
     std::uint64_t committed_ = 0;  ///< The revision that the kernel was given last.
+    Ops leaving_{};                ///< Nothing refers to it; once `passed_`, no packet either.
+    Ops left_{};                   ///< The same, since the wait for packets began.
+    bool waiting_ = false;         ///< For packets.
+    bool passed_ = false;          ///< They have, and `leaving_` may go.
     Allowance commit_time_;
     Time commit_not_before_{};
     Time resync_not_before_{};

@@ -42,10 +42,11 @@ std::vector<nft::Op> SpoofTable::take_changes() {
             if (links_.facts().link(link) == nullptr) told_->chains.erase(chain);
         }
     }
-    nft::Table now = table();
+    const auto doors = this->doors();
+    nft::Table now = compile_anti_spoof(doors, options_);
     std::vector<nft::Op> ops = nft::plan(told_, now).ops;
     hooks_.clear();
-    for (const auto& [index, link] : doors()) hooks_.emplace(hook_chain(link), index);
+    for (const auto& [index, link] : doors) hooks_.emplace(hook_chain(link), index);
     told_ = std::move(now);
     return ops;
 }
@@ -75,7 +76,7 @@ SpoofGuard::SpoofGuard(asio::io_context& io, Options options, const Cluster& clu
       reconciler_(
           table_, options_.rules.table, kernel, *this, [] { return Clock::now(); },
           Reconciler::Limits{}),
-      timer_(io),
+      waker_(io, reconciler_, [this] { schedule(); }),
       link_news_(io, ::dup(routes_->fd())),
       notices_(io, ::dup(monitor_.fd())) {
     watch(link_news_, &SpoofGuard::read_links);
@@ -84,7 +85,7 @@ SpoofGuard::SpoofGuard(asio::io_context& io, Options options, const Cluster& clu
 
 void SpoofGuard::stop() {
     stopped_ = true;
-    timer_.cancel();
+    waker_.stop();
     link_news_.cancel();
     notices_.cancel();
 }
@@ -287,15 +288,7 @@ void SpoofGuard::work() {
     }
     reconciler_.step();
     if (options_.worked) options_.worked();
-    auto at = reconciler_.wake_at();
-    if (relist_at_) at = at ? std::min(*at, *relist_at_) : relist_at_;
-    timer_.cancel();
-    if (!at) return;
-    if (*at <= Clock::now()) return schedule();
-    timer_.expires_at(*at);
-    timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) schedule();
-    });
+    waker_.sleep(relist_at_);
 }
 
 void SpoofGuard::tell_unbound() {

@@ -11,7 +11,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "controller/anti_spoof.hpp"
 #include "controller/cluster.hpp"
@@ -22,6 +21,7 @@
 #include "controller/reconciler.hpp"
 #include "controller/rtnetlink.hpp"
 #include "controller/status.hpp"
+#include "controller/waker.hpp"
 #include "nft/monitor.hpp"
 #include "nft/netlink_kernel.hpp"
 
@@ -133,7 +133,7 @@ class SpoofGuard final : public LinkGuard, private ReconcilerObserver {
     HeldLinks held_;
     SpoofTable table_;
     Reconciler reconciler_;
-    boost::asio::steady_timer timer_;
+    Waker waker_;
     boost::asio::posix::stream_descriptor link_news_;
     boost::asio::posix::stream_descriptor notices_;
 

@@ -1,6 +1,7 @@
 #include "nft/converge.hpp"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include "nft/plan.hpp"
@@ -146,10 +147,10 @@ class Ladder {
 
 }  // namespace
 
-Result<std::size_t> commit_stages(Kernel& kernel, const Batch& batch,
-                                  std::optional<std::uint32_t> generation) {
+Result<std::size_t> commit_each(Kernel& kernel, std::span<const Batch> stages,
+                                std::optional<std::uint32_t> generation) {
     std::size_t transactions = 0;
-    for (const Batch& stage : stages(batch)) {
+    for (const Batch& stage : stages) {
         const auto expected =
             generation ? std::optional(advance(*generation, transactions)) : std::nullopt;
         const auto committed = kernel.commit(stage, expected);
@@ -163,6 +164,18 @@ Result<std::size_t> commit_stages(Kernel& kernel, const Batch& batch,
         transactions += *committed;
     }
     return transactions;
+}
+
+Result<std::size_t> commit_stages(Kernel& kernel, const Batch& batch,
+                                  std::optional<std::uint32_t> generation) {
+    const Stages stages(batch);
+    const auto turned = commit_each(kernel, stages.up_to_turn(), generation);
+    if (!turned || stages.late.empty()) return turned;
+    kernel.await_packets();
+    const auto expected = generation ? std::optional(advance(*generation, *turned)) : std::nullopt;
+    const auto deleted = commit_each(kernel, std::array{stages.late}, expected);
+    if (!deleted) return deleted;
+    return *turned + *deleted;
 }
 
 Result<Converged> converge(Kernel& kernel, const Table& want) {

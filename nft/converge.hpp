@@ -1,13 +1,19 @@
 #pragma once
 
+#include <span>
+
 #include "nft/kernel.hpp"
 
 namespace podfence::nft {
 
-/// Commits a batch stage by stage (nft/stages.hpp), each as `Kernel::commit` does; with
-/// `generation` only while nobody else commits anything. A stage that fails leaves the ones before
-/// it: nothing refers to what they made, and the next plan starts from there; the error's `object`
+/// Commits batches one after another, each as `Kernel::commit` does; with `generation` only while
+/// nobody else commits anything. One that fails leaves the ones before it, and the error's `object`
 /// says what the refused operation was about. Gives the number of transactions.
+Result<std::size_t> commit_each(Kernel& kernel, std::span<const Batch> stages,
+                                std::optional<std::uint32_t> generation);
+
+/// Commits a batch stage by stage (nft/stages.hpp), the last one after some ms. What a stage that
+/// failed leaves nothing refers to, and the next plan starts from there.
 Result<std::size_t> commit_stages(Kernel& kernel, const Batch& batch,
                                   std::optional<std::uint32_t> generation);
 

@@ -25,6 +25,7 @@ class FakeKernel final : public Kernel {
                                std::optional<std::uint32_t> generation) override;
     Result<std::size_t> claim(const TableId& table,
                               std::optional<std::uint32_t> generation) override;
+    void await_packets() override {}  ///< It has none.
     Hold makes() const override;
 
     /// Called before every dump and commit; an error it returns is given back instead of acting.

@@ -44,7 +44,7 @@ constexpr std::uint32_t advance(std::uint32_t generation, std::size_t transactio
     return generation;
 }
 
-/// The kernel as a port with two verbs, and a third where tables have owners. Implemented by
+/// The kernel as a port with three verbs, and a fourth where tables have owners. Implemented by
 /// NetlinkKernel and FakeKernel; one contract test set (test/contract) runs on both.
 class Kernel {
   public:
@@ -72,6 +72,10 @@ class Kernel {
     /// `owned`: another was faster; `not_supported`: it was made without an owner.
     virtual Result<std::size_t> claim(const TableId& table,
                                       std::optional<std::uint32_t> generation) = 0;
+
+    /// Returns when every packet that was in a hook by the call has left it (nft/passage.hpp).
+    /// Where that cannot be told, at once: it is a matter of microseconds most of the time.
+    virtual void await_packets() = 0;
 
     /// How the tables are held that this port makes: ours, or as anyone's.
     virtual Hold makes() const = 0;

@@ -8,6 +8,7 @@
 #include "nft/netlink_dump.hpp"
 #include "nft/netlink_socket.hpp"
 #include "nft/netlink_split.hpp"
+#include "nft/passage.hpp"
 #include "nft/wire_encode.hpp"
 #include "nft/wire_types.hpp"
 
@@ -323,6 +324,10 @@ Result<std::size_t> NetlinkKernel::commit(const Batch& batch,
 Result<std::size_t> NetlinkKernel::claim(const TableId& table,
                                          std::optional<std::uint32_t> generation) {
     return socket_->claim(table, generation);
+}
+
+void NetlinkKernel::await_packets() {
+    static_cast<void>(nft::await_packets());
 }
 
 Hold NetlinkKernel::makes() const {

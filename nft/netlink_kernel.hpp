@@ -23,6 +23,7 @@ class NetlinkKernel final : public Kernel {
                                std::optional<std::uint32_t> generation) override;
     Result<std::size_t> claim(const TableId& table,
                               std::optional<std::uint32_t> generation) override;
+    void await_packets() override;
     Hold makes() const override;
 
   private:

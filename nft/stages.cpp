@@ -60,20 +60,28 @@ std::vector<std::size_t> late_operations(const Batch& batch) {
     return late;
 }
 
-std::vector<Batch> stages(const Batch& batch) {
-    const auto early = early_operations(batch);
-    const auto late = late_operations(batch);
-    std::array<Batch, 3> all{Batch{.table = batch.table}, Batch{.table = batch.table},
-                             Batch{.table = batch.table}};
+Stages::Stages(const Batch& batch)
+    : early{.table = batch.table}, turn{.table = batch.table}, late{.table = batch.table} {
+    const auto earlies = early_operations(batch);
+    const auto lates = late_operations(batch);
     for (std::size_t i = 0; i < batch.ops.size(); ++i) {
-        const std::size_t stage = std::ranges::binary_search(early, i)  ? 0
-                                  : std::ranges::binary_search(late, i) ? 2
-                                                                        : 1;
-        all[stage].ops.push_back(batch.ops[i]);
+        Batch& stage = std::ranges::binary_search(earlies, i) ? early
+                       : std::ranges::binary_search(lates, i) ? late
+                                                              : turn;
+        stage.ops.push_back(batch.ops[i]);
     }
+}
+
+std::vector<Batch> Stages::up_to_turn() const {
     std::vector<Batch> result;
-    std::ranges::copy_if(all, std::back_inserter(result),
+    std::ranges::copy_if(std::array{early, turn}, std::back_inserter(result),
                          [](const Batch& stage) { return !stage.empty(); });
+    return result;
+}
+
+std::vector<Batch> Stages::all() const {
+    std::vector<Batch> result = up_to_turn();
+    if (!late.empty()) result.push_back(late);
     return result;
 }
 

@@ -11,7 +11,8 @@
 /// nothing until the commit is nearly over. One transaction that makes, turns to and deletes loses
 /// packets that both rulesets allow and passes some that both deny (test/lab/flood_test.cpp). So a
 /// batch is committed in stages: what is new, before anything refers to it; then the references;
-/// then the deletion of what nothing refers to any more.
+/// then, when all packets that came before have passed, the deletion of what nothing refers to any
+/// more.
 namespace podfence::nft {
 
 /// Which operations may take effect after the rest of their batch without anyone noticing: those
@@ -20,9 +21,18 @@ namespace podfence::nft {
 /// the batch also deletes. Sorted indices.
 std::vector<std::size_t> late_operations(const Batch& batch);
 
-/// The batch in one to three stages, none empty, to be committed in this order. Whatever happens
-/// between two of them, what packets meet is the ruleset before the batch or after it. No stages of
-/// an empty batch.
-std::vector<Batch> stages(const Batch& batch);
+/// A batch in stages, any of which may be empty, to be committed in this order. Whatever happens
+/// between two of them, what packets meet is the ruleset before the batch or after it.
+struct Stages {
+    Batch early;  ///< What is new.
+    Batch turn;   ///< What packets notice.
+    Batch late;   ///< What nothing refers to any more; after Kernel::await_packets().
+
+    explicit Stages(const Batch& batch);
+    /// The first two without the empty ones; after them what is wanted is enforced.
+    std::vector<Batch> up_to_turn() const;
+    /// All without the empty ones.
+    std::vector<Batch> all() const;
+};
 
 }  // namespace podfence::nft

@@ -175,8 +175,14 @@ class Node {
     }
     /// What the mirror was told since, as operations.
     nft::Batch mirror_changes() { return nft::order(kRules.table, mirror_.take_changes()); }
-    /// The end of the commits that these make.
-    Clock::time_point await(const nft::Batch& batch) { return await(nft::stages(batch).size()); }
+    /// The end of the commits after which these are in force; returns when what they leave is
+    /// deleted as well.
+    Clock::time_point await(const nft::Batch& batch) {
+        const nft::Stages stages(batch);
+        const auto in_force = await(stages.up_to_turn().size());
+        if (!stages.late.empty()) await(1);
+        return in_force;
+    }
     Clock::time_point await(std::size_t commits) {
         const auto last = commits_.await(commits, std::chrono::seconds(10));
         if (!last) lab::fail("the agent does not commit, " + lab::tail_of(log_));
@@ -185,7 +191,7 @@ class Node {
     /// The end of the commits that make the closed table, of which the first makes an empty one.
     Clock::time_point await_closed() {
         const nft::Table empty{.id = kRules.table};
-        return await(1 + nft::stages(nft::plan(empty, mirror_.closed_table())).size());
+        return await(1 + nft::Stages(nft::plan(empty, mirror_.closed_table())).all().size());
     }
     /// The end of however many commits.
     Clock::time_point await_quiet() {
@@ -246,13 +252,19 @@ class Hand {
     Hand(const Hand&) = delete;
     Hand& operator=(const Hand&) = delete;
 
-    /// From the order to the commit.
+    /// From the order to the commit after which it is in force.
     Clock::duration commit(const nft::Batch& batch) {
-        stages_ = nft::stages(batch);
+        const nft::Stages stages(batch);
+        stages_ = stages.up_to_turn();
         const auto began = Clock::now();
         orders_.send();
         const auto done = commits_.await(stages_.size(), std::chrono::seconds(10));
         if (!done || !served_.receive()) lab::fail("the hand commits nothing");
+        if (!stages.late.empty()) {
+            kernel_->await_packets();
+            must(kernel_->commit(stages.late, std::nullopt));
+            commits_.await(1, std::chrono::seconds(10));
+        }
         return *done - began;
     }
 

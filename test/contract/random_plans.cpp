@@ -17,14 +17,14 @@ const std::uint64_t kTables = effort(60);
 const std::uint64_t kClusters = effort(20);
 constexpr int kEvents = 8;
 
-enum class Way : std::uint8_t { one_batch, stages };
+enum class Way : std::uint8_t { one_batch, staged };
 
 /// Plans from what the kernel holds, and commits that.
 void lead(Kernel& kernel, const Table& want, Way way) {
     const Batch batch = plan(dump(kernel, want.id).table, want);
     INFO(to_text(batch));
-    if (way == Way::stages) {
-        for (const Batch& stage : stages(batch)) commit(kernel, stage);
+    if (way == Way::staged) {
+        for (const Batch& stage : Stages(batch).all()) commit(kernel, stage);
     } else if (!batch.empty()) {
         commit(kernel, batch);
     }
@@ -33,7 +33,7 @@ void lead(Kernel& kernel, const Table& want, Way way) {
 }
 
 Way way_of(std::uint64_t seed) {
-    return seed % 2 == 0 ? Way::one_batch : Way::stages;
+    return seed % 2 == 0 ? Way::one_batch : Way::staged;
 }
 
 }  // namespace

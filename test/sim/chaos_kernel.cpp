@@ -42,10 +42,14 @@ nft::Result<std::size_t> ChaosKernel::commit(const nft::Batch& batch,
     auto done = own_->commit(batch, generation);
     if (done) {
         ++commits_;
-        if (on_commit_) on_commit_();
+        if (on_commit_) on_commit_(batch);
     }
     if (error) return *error;
     return done;
+}
+
+void ChaosKernel::await_packets() {
+    if (on_wait_) on_wait_();
 }
 
 nft::Result<std::size_t> ChaosKernel::claim(const nft::TableId& table,

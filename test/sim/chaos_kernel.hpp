@@ -30,6 +30,7 @@ class ChaosKernel final : public nft::Kernel {
                                     std::optional<std::uint32_t> generation) override;
     nft::Result<std::size_t> claim(const nft::TableId& table,
                                    std::optional<std::uint32_t> generation) override;
+    void await_packets() override;
     nft::Hold makes() const override { return own_->makes(); }
 
     /// Of the next calls so many in a hundred fail.
@@ -37,7 +38,9 @@ class ChaosKernel final : public nft::Kernel {
     /// Whatever has this in its text is refused; empty: nothing.
     void set_curse(std::string text) { curse_ = std::move(text); }
     /// Called after every commit that took effect.
-    void on_commit(std::function<void()> then) { on_commit_ = std::move(then); }
+    void on_commit(std::function<void(const nft::Batch&)> then) { on_commit_ = std::move(then); }
+    /// Called when somebody waits for the packets under way.
+    void on_wait(std::function<void()> then) { on_wait_ = std::move(then); }
 
     /// Past all faults, for strangers and judges: another port on the same ruleset.
     nft::FakeKernel& bare() { return bare_; }
@@ -53,7 +56,8 @@ class ChaosKernel final : public nft::Kernel {
     std::unique_ptr<nft::FakeKernel> own_;
     unsigned fault_percent_ = 0;
     std::string curse_;
-    std::function<void()> on_commit_;
+    std::function<void(const nft::Batch&)> on_commit_;
+    std::function<void()> on_wait_;
     std::size_t commits_ = 0;
     std::size_t faults_ = 0;
 };

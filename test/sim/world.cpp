@@ -36,6 +36,7 @@ void SimulationTally::operator+=(const SimulationTally& other) {
     returns += other.returns;
     refused += other.refused;
     verdicts += other.verdicts;
+    waits += other.waits;
     quiet += other.quiet;
 }
 
@@ -50,7 +51,11 @@ World::World(std::uint64_t seed)
         nft::converge(kernel_.bare(), random_table(seed)).value();
     }
     tampered_ = true;  // What that enforces, or nothing at all, no version of the cluster wants.
-    kernel_.on_commit([this] { judge_commit(); });
+    kernel_.on_commit([this](const nft::Batch& batch) { judge_commit(batch); });
+    kernel_.on_wait([this] {
+        ++tally_.waits;
+        under_way_.await_done(under_way_.now());
+    });
     start();
 }
 
@@ -60,6 +65,8 @@ void World::start() {
     // Between two agents anybody may change what the first left.
     if (random_.percent(30)) change_table();
     const auto before = kernel_.bare().dump(options_.table).value();
+    under_way_.forget(before.table ? &*before.table : nullptr);
+    wait_ends_.reset();
     desired_ = std::make_unique<Desired>(options_);
     refused_.clear();
     reconciler_ = std::make_unique<Reconciler>(
@@ -148,6 +155,8 @@ bool World::change_table() {
         ++tally_.repelled;
         return false;
     }
+    const auto changed = kernel_.bare().dump(options_.table).value().table;
+    under_way_.forget(changed ? &*changed : nullptr);
     ++tally_.tampered;
     deleted_ = remove && !tampered_;
     tampered_ = true;
@@ -184,18 +193,38 @@ void World::let_time_pass(Clock::duration duration) {
     // What is due on the way happens at its time, whatever the time that passes.
     for (std::size_t i = 0; i < 20; ++i) {
         const auto at = reconciler_->wake_at();
+        if (wait_ends_ && *wait_ends_ <= std::min(at.value_or(until), until)) {
+            packets_pass();
+            continue;
+        }
         if (!at || *at > until) break;
         now_ = std::max(now_, *at);
-        reconciler_->step();
+        step();
     }
     now_ = std::max(now_, until);
+}
+
+/// As the agent does after each step: it goes on with other things while packets pass.
+void World::step() {
+    reconciler_->step();
+    if (!reconciler_->take_wait_for_packets()) return;
+    wait_began_ = under_way_.now();
+    wait_ends_ = now_ + std::chrono::microseconds(random_.between(0, 30'000));
+}
+
+void World::packets_pass() {
+    now_ = std::max(now_, *std::exchange(wait_ends_, std::nullopt));
+    ++tally_.waits;
+    under_way_.await_done(wait_began_);
+    reconciler_->packets_passed();
+    step();
 }
 
 void World::run_due() {
     for (std::size_t i = 0; i < kStepsMax; ++i) {
         const auto at = reconciler_->wake_at();
         if (!at || *at > now_) return;
-        reconciler_->step();
+        step();
     }
     fail("there is always something due: it spins");
 }
@@ -240,9 +269,16 @@ std::vector<nft::Table> World::allowed_tables() const {
 }
 
 /// What the kernel enforces now must be right for each packet by some version of the cluster.
-void World::judge_commit() {
-    if (versions_.empty() || !wrong_.empty()) return;
+void World::judge_commit(const nft::Batch& batch) {
     const auto table = kernel_.bare().dump(options_.table).value().table;
+    // What a stranger has cut off cannot be known to be in anybody's way.
+    if (tampered_ || !table) {
+        under_way_.forget(table ? &*table : nullptr);
+    } else if (const auto taken = under_way_.committed(batch, *table); !taken.empty()) {
+        fail("takes away what packets may be on their way to: " + taken + "\n" +
+             nft::to_text(batch));
+    }
+    if (versions_.empty() || !wrong_.empty()) return;
     if (deleted_ && table) return judge_return(*table);
     if (tampered_) return;
     if (!table) return fail("a commit took the table away");

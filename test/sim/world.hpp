@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "controller/explain.hpp"
 #include "controller/reconciler.hpp"
 #include "test/sim/chaos_kernel.hpp"
+#include "test/sim/under_way.hpp"
 #include "test/support/generator.hpp"
 
 namespace podfence::test {
@@ -24,6 +26,7 @@ struct SimulationTally {
     std::size_t returns = 0;   ///< Commits after the table was deleted.
     std::size_t refused = 0;   ///< Policies that the kernel did not take.
     std::size_t verdicts = 0;  ///< Judged between two quiet points.
+    std::size_t waits = 0;     ///< For packets under way.
     std::size_t quiet = 0;     ///< Quiet points, where the kernel must equal what is wanted.
     void operator+=(const SimulationTally& other);
 };
@@ -55,7 +58,9 @@ class World final : public ReconcilerObserver {
     void run_due();
     void quieten();
     void check_quiet();
-    void judge_commit();
+    void step();
+    void judge_commit(const nft::Batch& batch);
+    void packets_pass();
     void judge_return(const nft::Table& table);
     void remember();
     Cluster enforced(const Cluster& cluster) const;
@@ -71,6 +76,9 @@ class World final : public ReconcilerObserver {
     Cluster cluster_;
     std::unique_ptr<Desired> desired_;
     std::unique_ptr<Reconciler> reconciler_;
+    UnderWay under_way_;
+    std::size_t wait_began_ = 0;       ///< In commits.
+    std::optional<Time> wait_ends_{};  ///< When packets have left what they are waited for in.
     std::vector<ObjectName> refused_;
     std::string cursed_;
     /// Of the cluster as enforced, since the kernel last equalled what is wanted: a packet must

@@ -96,7 +96,7 @@ std::optional<std::string> DesiredWatch::check_changes() {
                first_difference(nft::to_text(last_), nft::to_text(least));
     }
     taken_ = wanted;
-    for (const auto& stage : nft::stages(last_)) {
+    for (const auto& stage : nft::Stages(last_).all()) {
         const auto committed = kernel_.commit(stage, std::nullopt);
         if (committed.has_error()) return nft::to_string(committed.error());
     }

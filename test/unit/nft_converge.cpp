@@ -60,6 +60,7 @@ class Failing final : public Kernel {
                               std::optional<std::uint32_t> generation) override {
         return inner_.claim(table, generation);
     }
+    void await_packets() override { inner_.await_packets(); }
     Hold makes() const override { return inner_.makes(); }
 
   private:
@@ -125,7 +126,8 @@ TEST_CASE("converge: others who commit all the time do not keep us from it") {
     Failing kernel;
     kernel.commits.assign(4, Failure{Errc::stale});
     check_done(kernel, 6);  // The fifth commits whatever the generation, the sixth proves it.
-    CHECK(kernel.committed_untied == static_cast<int>(stages(plan(std::nullopt, wanted())).size()));
+    CHECK(kernel.committed_untied ==
+          static_cast<int>(Stages(plan(std::nullopt, wanted())).all().size()));
 }
 
 TEST_CASE("converge: a step that the kernel refuses leads to a new table in one batch") {

@@ -33,7 +33,7 @@ Batch turn() {
 }  // namespace
 
 TEST_CASE("stages: made first, then turned to, then deleted") {
-    const auto result = stages(turn());
+    const auto result = Stages(turn()).all();
     REQUIRE(result.size() == 3);
     CHECK(result[0].ops == std::vector<Op>{AddMap{"new-ports", kHash}, AddChain{"new", {}, {}},
                                            AddRules{"new", {{.statements = {Verdict{}}}}},
@@ -49,8 +49,9 @@ TEST_CASE("stages: a base chain goes when its successor comes") {
     // Between two stages both would judge: what both rulesets allow, one of them alone may not.
     const BaseChain hook{.hook = Hook::forward};
     const auto result =
-        stages(order({}, {AddSet{"new", kHash}, AddChain{"base-2", hook, {}}, FlushChain{"base-1"},
-                          DeleteChain{.name = "base-1", .base = true}, DeleteSet{"old"}}));
+        Stages(order({}, {AddSet{"new", kHash}, AddChain{"base-2", hook, {}}, FlushChain{"base-1"},
+                          DeleteChain{.name = "base-1", .base = true}, DeleteSet{"old"}}))
+            .all();
     REQUIRE(result.size() == 3);
     CHECK(result[1].ops.size() == 3);
     CHECK(result[2].ops == std::vector<Op>{DeleteSet{"old"}});
@@ -60,14 +61,14 @@ TEST_CASE("stages: a changed element is one transaction") {
     const Batch batch{.table = {},
                       .ops = {AddElements{"pods", kHash, {Element{}}},
                               DeleteElements{"pods", kHash, {Element{}}}}};
-    CHECK(stages(batch) == std::vector<Batch>{batch});
-    CHECK(stages(Batch{}).empty());
+    CHECK(Stages(batch).all() == std::vector<Batch>{batch});
+    CHECK(Stages(Batch{}).all().empty());
 }
 
 TEST_CASE("stages: a table that is made anew is one transaction") {
     Batch batch = plan(std::nullopt, test::random_table(3));
     batch.ops.insert(batch.ops.begin(), DeleteTable{});
-    CHECK(stages(batch) == std::vector<Batch>{batch});
+    CHECK(Stages(batch).all() == std::vector<Batch>{batch});
 }
 
 TEST_CASE("stages: nothing is lost, and the kernel takes each") {
@@ -79,7 +80,7 @@ TEST_CASE("stages: nothing is lost, and the kernel takes each") {
         REQUIRE(kernel.commit(plan(std::nullopt, have), std::nullopt).has_value());
         const Batch batch = plan(have, want);
         std::size_t operations = 0;
-        for (const Batch& stage : stages(batch)) {
+        for (const Batch& stage : Stages(batch).all()) {
             CHECK(kernel.commit(stage, std::nullopt).has_value());
             operations += stage.ops.size();
         }

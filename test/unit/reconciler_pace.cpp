@@ -33,6 +33,7 @@ class SlowKernel final : public nft::Kernel {
                                    std::optional<std::uint32_t> generation) override {
         return kernel_.claim(table, generation);
     }
+    void await_packets() override { kernel_.await_packets(); }
     nft::Hold makes() const override { return kernel_.makes(); }
 
     Clock::time_point now{};

@@ -1,0 +1,33 @@
+#include "nft/passage.hpp"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "nft/netlink_kernel.hpp"
+
+namespace podfence::nft {
+
+namespace {
+
+/// Of a table that is nobody's, so that there is nothing to delete.
+constexpr const char* kNoTable = "podfence-passage";
+
+}  // namespace
+
+Result<void> await_packets() {
+    // membarrier(2); refused where processors run without ticks (nohz_full) and by strict filters
+    // of system calls.
+    if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return {};
+    // A refused transaction waits for one as well (__nf_tables_abort() in
+    // net/netfilter/nf_tables_api.c).
+    const auto kernel = NetlinkKernel::open();
+    if (!kernel) return kernel.error();
+    const Batch refused{.table = {.family = TableFamily::inet, .name = kNoTable},
+                        .ops = {DeleteTable{}}};
+    const auto done = (*kernel)->commit(refused, std::nullopt);
+    if (done || done.error().code == Errc::not_found) return {};
+    return done.error();
+}
+
+}  // namespace podfence::nft

@@ -1,0 +1,93 @@
+#include "test/sim/under_way.hpp"
+
+#include <vector>
+
+namespace podfence::test {
+
+namespace {
+
+/// Walks from chain to chain.
+class Reach {
+  public:
+    explicit Reach(const nft::Table& table) : table_(table) {
+        for (const auto& [name, chain] : table.chains) {
+            if (chain.base) go_to(name);
+        }
+        while (!open_.empty()) {
+            const std::string name = open_.back();
+            open_.pop_back();
+            for (const nft::Rule& rule : table.chains.at(name).rules) {
+                for (const nft::Statement& statement : rule.statements)
+                    std::visit(*this, statement);
+            }
+        }
+    }
+    std::set<std::string> take() { return std::move(seen_); }
+
+    void operator()(const nft::MatchSet& match) { seen_.insert(match.set); }
+    void operator()(const nft::LookupVerdict& look_up) {
+        if (!seen_.insert(look_up.map).second) return;
+        for (const nft::MapEntry& entry : table_.maps.at(look_up.map).entries)
+            (*this)(entry.verdict);
+    }
+    void operator()(const nft::Verdict& verdict) {
+        if (!verdict.chain.empty()) go_to(verdict.chain);
+    }
+    template <class Other>
+    void operator()(const Other& /*statement*/) {}
+
+  private:
+    void go_to(const std::string& chain) {
+        if (seen_.insert(chain).second) open_.push_back(chain);
+    }
+
+    const nft::Table& table_;
+    std::set<std::string> seen_;
+    std::vector<std::string> open_;
+};
+
+/// What an operation takes away; nullptr: nothing, or a base chain, whose successor comes with it.
+const std::string* taken_by(const nft::Op& op) {
+    if (const auto* set = std::get_if<nft::DeleteSet>(&op)) return &set->name;
+    const auto* chain = std::get_if<nft::DeleteChain>(&op);
+    return chain == nullptr || chain->base ? nullptr : &chain->name;
+}
+
+bool has(const nft::Table& table, const std::string& name) {
+    return table.chains.contains(name) || table.sets.contains(name) || table.maps.contains(name);
+}
+
+}  // namespace
+
+std::set<std::string> reached(const nft::Table& table) {
+    return Reach(table).take();
+}
+
+void UnderWay::forget(const nft::Table* table) {
+    left_.clear();
+    reached_ = table == nullptr ? std::set<std::string>() : reached(*table);
+}
+
+std::string UnderWay::committed(const nft::Batch& batch, const nft::Table& table) {
+    std::string wrong;
+    std::set<std::string> now = reached(table);
+    ++commits_;
+    bool anew = false;
+    for (const nft::Op& op : batch.ops) {
+        anew = anew || std::holds_alternative<nft::DeleteTable>(op);
+        const std::string* taken = taken_by(op);
+        if (taken == nullptr || has(table, *taken)) continue;
+        const auto left = left_.find(*taken);
+        const bool awaited = left == left_.end() || left->second <= awaited_;
+        if (reached_.contains(*taken) || !awaited) wrong = *taken;
+    }
+    for (const std::string& name : reached_) {
+        if (!now.contains(name)) left_[name] = commits_;
+    }
+    for (const std::string& name : now) left_.erase(name);
+    reached_ = std::move(now);
+    // In one instant, and the only change of which packets may notice more than the outcome.
+    return anew ? "" : wrong;
+}
+
+}  // namespace podfence::test

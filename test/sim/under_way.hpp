@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+
+#include "nft/batch.hpp"
+#include "nft/ruleset.hpp"
+
+namespace podfence::test {
+
+/// Packets that have entered a hook of a table and may be held up there for as long as they like,
+/// unless somebody has waited for them: what one of them may be on its way to must stay.
+class UnderWay {
+  public:
+    /// The table as somebody else than the agent left it; nobody is held to anything about before.
+    void forget(const nft::Table* table);
+    /// A number for await_done(): who begins to wait now waits for the packets until now.
+    std::size_t now() const { return commits_; }
+    /// They have all left.
+    void await_done(std::size_t began) { awaited_ = began; }
+    /// A batch took effect. Empty, or what was taken from under packets.
+    std::string committed(const nft::Batch& batch, const nft::Table& table);
+
+  private:
+    std::size_t commits_ = 0;
+    std::size_t awaited_ = 0;  ///< No packet is from before this commit.
+    std::set<std::string> reached_{};
+    /// What packets were led to once and are no longer, by the commit that ended it.
+    std::map<std::string, std::size_t> left_{};
+};
+
+/// The chains, sets and maps that a packet can come to from the table's hooks.
+std::set<std::string> reached(const nft::Table& table);
+
+}  // namespace podfence::test
