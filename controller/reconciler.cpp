@@ -111,15 +111,12 @@ void Reconciler::sweep(Time now) {
 /// Deletes all that is left, for who cannot do with it being there: an audit, and a change that
 /// makes something of that name again.
 void Reconciler::settle_leavings() {
-    if (is_tidy()) return;
+    if (leaving_.empty() && left_.empty()) return;
     kernel_.await_packets();
-    Ops ops = std::exchange(leaving_, {});
-    ops.insert(ops.end(), left_.begin(), left_.end());
+    leaving_.insert(leaving_.end(), left_.begin(), left_.end());
     left_.clear();
-    passed_ = false;
     // Should it fail, what follows does as well, or finds it.
-    static_cast<void>(
-        nft::commit_each(kernel_, std::array{nft::order(table_, std::move(ops))}, std::nullopt));
+    static_cast<void>(nft::commit_each(kernel_, std::array{take_passed()}, std::nullopt));
 }
 
 bool Reconciler::is_leaving(const nft::Batch& batch) const {
@@ -185,11 +182,12 @@ void Reconciler::resync(Time now) {
     // After the first stir it was looked for; since then somebody may have deleted it again.
     if (ever_synced_ && may_be_gone && stirs_ != 1) close_gap();
     stirs_ = 0;
-    // What was about to go is nobody's doing, and would be taken for that.
-    if (!remade_) settle_leavings();
-    leaving_.clear();
-    left_.clear();
-    passed_ = false;
+    if (remade_) {  // They went with the table.
+        leaving_.clear();
+        left_.clear();
+        passed_ = false;
+    }
+    settle_leavings();  // Which are nobody's doing, and would be taken for that.
     desired_.take_changes();  // They are part of the whole, which is compared now.
     const auto converged = nft::converge(kernel_, desired_.table());
     const Time done = now_();

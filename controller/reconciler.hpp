@@ -121,8 +121,6 @@ class Reconciler {
     /// packets_passed() is to be called when all that are in one now have left it.
     bool take_wait_for_packets();
     void packets_passed();
-    /// Nothing is left to be deleted: then the kernel holds what is wanted and no more.
-    bool is_tidy() const { return leaving_.empty() && left_.empty(); }
 
     /// The kernel held all that was wanted when it was looked at last, and nothing has failed
     /// since.
