@@ -169,11 +169,11 @@ Result<std::size_t> commit_each(Kernel& kernel, std::span<const Batch> stages,
 Result<std::size_t> commit_stages(Kernel& kernel, const Batch& batch,
                                   std::optional<std::uint32_t> generation) {
     const Stages stages(batch);
-    const auto turned = commit_each(kernel, stages.up_to_turn(), generation);
+    auto turned = commit_each(kernel, stages.up_to_turn(), generation);
     if (!turned || stages.late.empty()) return turned;
     kernel.await_packets();
     const auto expected = generation ? std::optional(advance(*generation, *turned)) : std::nullopt;
-    const auto deleted = commit_each(kernel, std::array{stages.late}, expected);
+    auto deleted = commit_each(kernel, std::array{stages.late}, expected);
     if (!deleted) return deleted;
     return *turned + *deleted;
 }
