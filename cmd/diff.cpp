@@ -8,8 +8,7 @@
 #include "cmd/input.hpp"
 #include "cmd/kernel_access.hpp"
 #include "controller/compile.hpp"
-#include "nft/plan.hpp"
-#include "nft/stages.hpp"
+#include "nft/converge.hpp"
 #include "nft/text.hpp"
 #include "nft/words.hpp"
 
@@ -51,21 +50,6 @@ void print_json(Terminal& terminal, const nft::Batch& batch, const std::string& 
                        {"warnings", to_json(input.warnings)}});
 }
 
-/// An agent that has just turned from some rules to others lets packets pass before it deletes the
-/// first (nft/stages.hpp), which takes it some tens of ms; they are no difference yet.
-Outcome<nft::Batch> difference(Terminal& terminal, nft::Kernel& kernel, const nft::Table& want) {
-    constexpr int kLooksMax = 5;
-    for (int looks = 1;; ++looks) {
-        const auto live = dump_live(terminal, kernel, want.id);
-        if (!live) return live.error();
-        nft::Batch batch = nft::plan(*live, want);
-        if (batch.empty() || looks == kLooksMax || !nft::Stages(batch).up_to_turn().empty()) {
-            return batch;
-        }
-        kernel.await_packets();
-    }
-}
-
 Exit run_diff(Terminal& terminal, const DiffOptions& options) {
     auto input = read_input(terminal, options.input);
     if (!input) return input.error();
@@ -74,8 +58,8 @@ Exit run_diff(Terminal& terminal, const DiffOptions& options) {
     const Compiled compiled = compile_all(input->cluster(), compile);
     auto kernel = open_kernel(terminal);
     if (!kernel) return kernel.error();
-    const auto changes = difference(terminal, **kernel, compiled.table);
-    if (!changes) return changes.error();
+    const auto changes = nft::difference(**kernel, compiled.table);
+    if (!changes) return report(terminal, changes.error());
     const nft::Batch& batch = *changes;
     warn_when_node_is_empty(terminal, *input, compile.node, compiled.local_pods);
     switch (options.output.format) {

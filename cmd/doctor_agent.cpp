@@ -11,8 +11,8 @@
 #include "cmd/input.hpp"
 #include "controller/local_pod.hpp"
 #include "controller/status.hpp"
+#include "nft/converge.hpp"
 #include "nft/netlink_kernel.hpp"
-#include "nft/plan.hpp"
 
 namespace podfence::cmd {
 
@@ -149,9 +149,13 @@ std::optional<doctor::OwnTable> examine_table(const AgentReport& report, nft::Er
     table.dormant = (snapshot->table->flags & kDormant) != 0;
     table.owned = snapshot->hold == nft::Hold::others;
     if (!report.wanted) return table;
-    const nft::Batch batch = nft::plan(snapshot->table, report.wanted->table);
-    table.differences = batch.ops.size();
-    if (const auto lines = diff_lines(batch); !lines.empty()) {
+    const auto batch = nft::difference(**kernel, report.wanted->table);
+    if (!batch) {
+        error = batch.error();
+        return std::nullopt;
+    }
+    table.differences = batch->ops.size();
+    if (const auto lines = diff_lines(*batch); !lines.empty()) {
         table.first_difference = std::string(1, lines.front().sign) + " " + lines.front().text;
     }
     return table;

@@ -11,6 +11,24 @@
 
 namespace podfence {
 
+namespace {
+
+bool is_delete_table(const nft::Op& op) {
+    return std::holds_alternative<nft::DeleteTable>(op);
+}
+
+/// Whether a batch has to do with anything that these are about.
+bool touches(const nft::Batch& batch, const std::vector<nft::Op>& ops) {
+    std::set<std::string_view> names;
+    for (const nft::Op& op : ops) names.insert(*nft::object_of(op));
+    return !names.empty() && std::ranges::any_of(batch.ops, [&](const nft::Op& op) {
+        const std::string* name = nft::object_of(op);
+        return name != nullptr && names.contains(*name);
+    });
+}
+
+}  // namespace
+
 std::string_view to_string(ResyncReason reason) {
     switch (reason) {
         case ResyncReason::start:
@@ -60,8 +78,9 @@ void Reconciler::disturbed(ResyncReason reason) {
 }
 
 /// The first reason stands: a commit that fails because of drift is drift only if we heard of it.
+/// An audit is for want of a reason.
 void Reconciler::need_resync(ResyncReason reason) {
-    if (!resync_due_) resync_due_ = reason;
+    if (!resync_due_ || *resync_due_ == ResyncReason::audit) resync_due_ = reason;
 }
 
 void Reconciler::step() {
@@ -101,33 +120,31 @@ nft::Batch Reconciler::take_passed() {
 }
 
 void Reconciler::sweep(Time now) {
+    // Nothing enforced hangs on it. Should it fail, a comparison finds out why.
     if (!nft::commit_each(kernel_, std::array{take_passed()}, std::nullopt)) {
-        need_resync(ResyncReason::failure);
-        kernel_known_ = false;
+        need_resync(ResyncReason::audit);
     }
     commit_not_before_ = commit_time_.spend(now, now_());
 }
 
-/// Deletes all that is left, for who cannot do with it being there: an audit, and a change that
-/// makes something of that name again.
-void Reconciler::settle_leavings() {
-    if (leaving_.empty() && left_.empty()) return;
-    kernel_.await_packets();
-    leaving_.insert(leaving_.end(), left_.begin(), left_.end());
-    left_.clear();
-    // Should it fail, what follows does as well, or finds it.
+/// What makes something of a name that is about to go has to wait until it is gone, most often for
+/// the packets that may be in it.
+void Reconciler::make_way(const nft::Batch& batch) {
+    const bool in_left = touches(batch, left_);
+    if (!in_left && !touches(batch, leaving_)) return;
+    if (in_left || !passed_) {
+        kernel_.await_packets();
+        leaving_.insert(leaving_.end(), left_.begin(), left_.end());
+        left_.clear();
+    }
+    // Should it fail, what follows does as well.
     static_cast<void>(nft::commit_each(kernel_, std::array{take_passed()}, std::nullopt));
 }
 
-bool Reconciler::is_leaving(const nft::Batch& batch) const {
-    std::set<std::string_view> names;
-    for (const Ops* ops : {&leaving_, &left_}) {
-        for (const nft::Op& op : *ops) names.insert(*nft::object_of(op));
-    }
-    return !names.empty() && std::ranges::any_of(batch.ops, [&](const nft::Op& op) {
-        const std::string* name = nft::object_of(op);
-        return name != nullptr && names.contains(*name);
-    });
+void Reconciler::forget_leavings() {
+    leaving_.clear();
+    left_.clear();
+    passed_ = false;
 }
 
 void Reconciler::commit_changes(Time now) {
@@ -137,10 +154,11 @@ void Reconciler::commit_changes(Time now) {
     if (batch.empty()) return;
     // Not tied to a generation: the operations say what they expect, and others who commit to
     // tables of their own are no reason to dump ours.
-    if (is_leaving(batch)) settle_leavings();
+    make_way(batch);
+    const Time began = now_();
     const nft::Stages parts(batch);
     auto stages = parts.up_to_turn();
-    if (passed_ && !stages.empty()) {
+    if (may_sweep() && !stages.empty()) {
         // One transaction less: each has the kernel validate all chains.
         auto& first = stages.front().ops;
         const nft::Batch passed = take_passed();
@@ -153,9 +171,10 @@ void Reconciler::commit_changes(Time now) {
         kernel_known_ = false;
         return;
     }
+    if (std::ranges::any_of(batch.ops, is_delete_table)) forget_leavings();
     left_.insert(left_.end(), parts.late.ops.begin(), parts.late.ops.end());
     const Time done = now_();
-    commit_not_before_ = commit_time_.spend(now, done);
+    commit_not_before_ = commit_time_.spend(began, done);
     observer_.committed({.operations = batch.ops.size(),
                          .summary = nft::summarize(batch),
                          .latency = done - received,
@@ -182,14 +201,12 @@ void Reconciler::resync(Time now) {
     // After the first stir it was looked for; since then somebody may have deleted it again.
     if (ever_synced_ && may_be_gone && stirs_ != 1) close_gap();
     stirs_ = 0;
-    if (remade_) {  // They went with the table.
-        leaving_.clear();
-        left_.clear();
-        passed_ = false;
-    }
-    settle_leavings();  // Which are nobody's doing, and would be taken for that.
+    // What was about to go the comparison deletes as well, but it is nobody's doing.
+    Ops leavings = leaving_;
+    leavings.insert(leavings.end(), left_.begin(), left_.end());
+    forget_leavings();
     desired_.take_changes();  // They are part of the whole, which is compared now.
-    const auto converged = nft::converge(kernel_, desired_.table());
+    auto converged = nft::converge(kernel_, desired_.table());
     const Time done = now_();
     const Clock::duration took = done - now;
     audit_at_ = done + std::max(limits_.audit_period, limits_.audit_factor * took);
@@ -202,6 +219,9 @@ void Reconciler::resync(Time now) {
         }
         return;
     }
+    std::erase_if(converged->batch.ops, [&](const nft::Op& op) {
+        return std::ranges::find(leavings, op) != leavings.end();
+    });
     resync_due_.reset();
     kernel_known_ = true;
     ever_synced_ = true;

@@ -141,8 +141,8 @@ class Reconciler {
     void resync(Time now);
     void sweep(Time now);
     nft::Batch take_passed();
-    void settle_leavings();
-    bool is_leaving(const nft::Batch& batch) const;
+    void make_way(const nft::Batch& batch);
+    void forget_leavings();
     void close_gap();
     bool refuse_culprits(const nft::Error& error);
     void fail(const nft::Error& error);
@@ -150,8 +150,8 @@ class Reconciler {
     /// A change need not wait for a comparison that has to wait, unless that failed.
     bool may_commit() const { return changed_since_ && kernel_known_; }
 
-    /// What is left over can wait until what the kernel holds is known.
-    bool may_sweep() const { return passed_ && kernel_known_; }
+    /// What is left over can wait until it is known what the kernel holds.
+    bool may_sweep() const { return passed_ && kernel_known_ && !resync_due_; }
 
     Wanted& desired_;
     nft::TableId table_;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <functional>
+#include <iterator>
 
 #include "nft/plan.hpp"
 #include "nft/stages.hpp"
@@ -51,6 +53,14 @@ Remedy remedy_for(Errc code) {
 
 /// From what the kernel has (nullopt: no such table) to what is wanted; empty: it is there.
 using Plan = std::function<Batch(const std::optional<Table>&)>;
+
+/// The last stage. Not tied to a generation, since it takes its time: whoever refers to any of it
+/// by now has it refused.
+Result<std::size_t> delete_late(Kernel& kernel, const Batch& late) {
+    if (late.empty()) return std::size_t{0};
+    kernel.await_packets();
+    return commit_each(kernel, std::array{late}, std::nullopt);
+}
 
 /// The ladder. `rebuild` may be null: then there is no such rung.
 class Ladder {
@@ -107,13 +117,15 @@ class Ladder {
         if (batch.empty()) {
             return true;
         }
-        const auto committed = commit_stages(kernel_, batch, generation);
+        const Stages stages(batch);
+        auto committed = commit_each(kernel_, stages.up_to_turn(), generation);
         if (std::ranges::any_of(batch.ops, is_add_table)) {
             result_.hold = kernel_.makes();
         }
         if (committed || committed.error().code == Errc::overrun) {
-            result_.batch = std::move(batch);  // An overrun leaves open whether it was.
+            gather(std::move(batch));  // An overrun leaves open whether it was.
         }
+        if (committed) committed = delete_late(kernel_, stages.late);
         if (!committed) {
             error_ = committed.error();
         } else if (!way.enough) {
@@ -121,6 +133,15 @@ class Ladder {
             error_ = {.code = Errc::stale, .doing = "confirm the commit"};
         }
         return committed && way.enough;
+    }
+
+    /// What an attempt did whose last stage failed, the next one does not do again.
+    void gather(Batch batch) {
+        auto& ops = result_.batch.ops;
+        result_.batch.table = batch.table;
+        std::erase_if(batch.ops,
+                      [&](const Op& op) { return std::ranges::find(ops, op) != ops.end(); });
+        std::ranges::move(batch.ops, std::back_inserter(ops));
     }
 
     static bool is_add_table(const Op& op) { return std::holds_alternative<AddTable>(op); }
@@ -170,12 +191,23 @@ Result<std::size_t> commit_stages(Kernel& kernel, const Batch& batch,
                                   std::optional<std::uint32_t> generation) {
     const Stages stages(batch);
     auto turned = commit_each(kernel, stages.up_to_turn(), generation);
-    if (!turned || stages.late.empty()) return turned;
-    kernel.await_packets();
-    const auto expected = generation ? std::optional(advance(*generation, *turned)) : std::nullopt;
-    auto deleted = commit_each(kernel, std::array{stages.late}, expected);
+    if (!turned) return turned;
+    auto deleted = delete_late(kernel, stages.late);
     if (!deleted) return deleted;
     return *turned + *deleted;
+}
+
+Result<Batch> difference(Kernel& kernel, const Table& want) {
+    constexpr std::chrono::milliseconds kPatience{300};
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    while (true) {
+        const auto snapshot = kernel.dump(want.id);
+        if (!snapshot) return snapshot.error();
+        Batch batch = plan(snapshot->table, want);
+        const bool only_late = !batch.empty() && Stages(batch).up_to_turn().empty();
+        if (!only_late || std::chrono::steady_clock::now() > until) return batch;
+        kernel.await_packets();
+    }
 }
 
 Result<Converged> converge(Kernel& kernel, const Table& want) {

@@ -12,14 +12,19 @@ namespace podfence::nft {
 Result<std::size_t> commit_each(Kernel& kernel, std::span<const Batch> stages,
                                 std::optional<std::uint32_t> generation);
 
-/// Commits a batch stage by stage (nft/stages.hpp), the last one after some ms. What a stage that
-/// failed leaves nothing refers to, and the next plan starts from there.
+/// Commits a batch stage by stage (nft/stages.hpp), the last one after some ms and whoever else
+/// commits meanwhile. What a stage that failed leaves nothing refers to, and the next plan starts
+/// from there.
 Result<std::size_t> commit_stages(Kernel& kernel, const Batch& batch,
                                   std::optional<std::uint32_t> generation);
 
+/// What leads from what the kernel holds to `want`; empty: it holds that. What nothing refers to is
+/// given a moment: an agent that has just changed something deletes it when packets have passed.
+Result<Batch> difference(Kernel& kernel, const Table& want);
+
 /// What it took to make the kernel hold the wanted table.
 struct Converged {
-    /// What was committed last, all stages (nft/stages.hpp); empty: the kernel was right already.
+    /// What was committed, all stages (nft/stages.hpp); empty: the kernel was right already.
     Batch batch{};
     int attempts = 0;  ///< Dumps taken.
     bool rebuilt = false;

@@ -16,11 +16,14 @@ constexpr const char* kNoTable = "podfence-passage";
 }  // namespace
 
 Result<void> await_packets() {
-    // membarrier(2); refused where processors run without ticks (nohz_full) and by strict filters
-    // of system calls.
-    if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return {};
-    // A refused transaction waits for one as well (__nf_tables_abort() in
-    // net/netfilter/nf_tables_api.c).
+    // membarrier(2) is refused where processors run without ticks (nohz_full) and by strict filters
+    // of system calls, and does not wait where there is one processor only.
+    const bool several = ::sysconf(_SC_NPROCESSORS_ONLN) > 1;
+    if (several && ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return {};
+    return await_packets_by_refusal();
+}
+
+Result<void> await_packets_by_refusal() {
     const auto kernel = NetlinkKernel::open();
     if (!kernel) return kernel.error();
     const Batch refused{.table = {.family = TableFamily::inet, .name = kNoTable},

@@ -13,4 +13,9 @@ namespace podfence::nft {
 /// Errors: those of NetlinkKernel::open, where the kernel has no other way to tell.
 Result<void> await_packets();
 
+/// The same by a refused transaction, which the kernel takes back only after a grace period
+/// (__nf_tables_abort() in net/netfilter/nf_tables_api.c). It holds the lock of nf_tables
+/// meanwhile, so it is for where there is no other way.
+Result<void> await_packets_by_refusal();
+
 }  // namespace podfence::nft

@@ -27,9 +27,9 @@ void live_through(std::uint64_t first_seed, std::size_t all_worlds) {
                       << total.faults << " faults, " << total.tampered << " tamperings, "
                       << total.repelled << " repelled, " << total.returns << " returns, "
                       << total.crashes << " crashes, " << total.refused << " refused policies, "
-                      << total.verdicts << " verdicts, " << total.waits << " waits for packets, "
-                      << total.quiet << " quiet points; seeds " << first_seed << ".."
-                      << first_seed + worlds - 1);
+                      << total.verdicts << " verdicts, " << total.waits << " waits for packets and "
+                      << total.stops << " stops, " << total.quiet << " quiet points; seeds "
+                      << first_seed << ".." << first_seed + worlds - 1);
     // A generator that went blind is noticed.
     CHECK(total.events >= worlds * kEvents);
     CHECK(total.commits > worlds * kEvents / 5);
@@ -40,7 +40,8 @@ void live_through(std::uint64_t first_seed, std::size_t all_worlds) {
     CHECK(total.returns > worlds);
     CHECK(total.refused > worlds);
     CHECK(total.verdicts > worlds * kEvents);
-    CHECK(total.waits > worlds * 20);
+    CHECK(total.waits > worlds * 10);
+    CHECK(total.stops > worlds * 5);
     CHECK(total.quiet > worlds * 20);
 }
 

@@ -53,6 +53,14 @@ const std::string* taken_by(const nft::Op& op) {
     return chain == nullptr || chain->base ? nullptr : &chain->name;
 }
 
+/// What it takes the content of, or some.
+const std::string* emptied_by(const nft::Op& op) {
+    if (const auto* chain = std::get_if<nft::FlushChain>(&op)) return &chain->name;
+    if (const auto* some = std::get_if<nft::DeleteElements>(&op)) return &some->set;
+    const auto* some = std::get_if<nft::DeleteEntries>(&op);
+    return some == nullptr ? nullptr : &some->map;
+}
+
 bool has(const nft::Table& table, const std::string& name) {
     return table.chains.contains(name) || table.sets.contains(name) || table.maps.contains(name);
 }
@@ -65,7 +73,13 @@ std::set<std::string> reached(const nft::Table& table) {
 
 void UnderWay::forget(const nft::Table* table) {
     left_.clear();
+    emptied_.clear();
     reached_ = table == nullptr ? std::set<std::string>() : reached(*table);
+}
+
+bool UnderWay::in_the_way(const std::string& name) const {
+    const auto left = left_.find(name);
+    return reached_.contains(name) || (left != left_.end() && left->second > awaited_);
 }
 
 std::string UnderWay::committed(const nft::Batch& batch, const nft::Table& table) {
@@ -75,16 +89,20 @@ std::string UnderWay::committed(const nft::Batch& batch, const nft::Table& table
     bool anew = false;
     for (const nft::Op& op : batch.ops) {
         anew = anew || std::holds_alternative<nft::DeleteTable>(op);
+        if (const auto* emptied = emptied_by(op); emptied != nullptr && in_the_way(*emptied)) {
+            emptied_.insert(*emptied);
+        }
         const std::string* taken = taken_by(op);
         if (taken == nullptr || has(table, *taken)) continue;
-        const auto left = left_.find(*taken);
-        const bool awaited = left == left_.end() || left->second <= awaited_;
-        if (reached_.contains(*taken) || !awaited) wrong = *taken;
+        if (in_the_way(*taken) || emptied_.erase(*taken) > 0) wrong = *taken;
     }
     for (const std::string& name : reached_) {
         if (!now.contains(name)) left_[name] = commits_;
     }
-    for (const std::string& name : now) left_.erase(name);
+    for (const std::string& name : now) {
+        left_.erase(name);
+        emptied_.erase(name);
+    }
     reached_ = std::move(now);
     // In one instant, and the only change of which packets may notice more than the outcome.
     return anew ? "" : wrong;

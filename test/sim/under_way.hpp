@@ -24,11 +24,15 @@ class UnderWay {
     std::string committed(const nft::Batch& batch, const nft::Table& table);
 
   private:
+    bool in_the_way(const std::string& name) const;
+
     std::size_t commits_ = 0;
     std::size_t awaited_ = 0;  ///< No packet is from before this commit.
     std::set<std::string> reached_{};
     /// What packets were led to once and are no longer, by the commit that ended it.
     std::map<std::string, std::size_t> left_{};
+    /// Emptied while packets may have been on their way to it; right where it stays.
+    std::set<std::string> emptied_{};
 };
 
 /// The chains, sets and maps that a packet can come to from the table's hooks.

@@ -37,6 +37,7 @@ void SimulationTally::operator+=(const SimulationTally& other) {
     refused += other.refused;
     verdicts += other.verdicts;
     waits += other.waits;
+    stops += other.stops;
     quiet += other.quiet;
 }
 
@@ -53,7 +54,7 @@ World::World(std::uint64_t seed)
     tampered_ = true;  // What that enforces, or nothing at all, no version of the cluster wants.
     kernel_.on_commit([this](const nft::Batch& batch) { judge_commit(batch); });
     kernel_.on_wait([this] {
-        ++tally_.waits;
+        ++tally_.stops;
         under_way_.await_done(under_way_.now());
     });
     start();

@@ -26,7 +26,8 @@ struct SimulationTally {
     std::size_t returns = 0;   ///< Commits after the table was deleted.
     std::size_t refused = 0;   ///< Policies that the kernel did not take.
     std::size_t verdicts = 0;  ///< Judged between two quiet points.
-    std::size_t waits = 0;     ///< For packets under way.
+    std::size_t waits = 0;     ///< For packets under way, while other things went on.
+    std::size_t stops = 0;     ///< For packets under way, while nothing did.
     std::size_t quiet = 0;     ///< Quiet points, where the kernel must equal what is wanted.
     void operator+=(const SimulationTally& other);
 };
