@@ -20,6 +20,7 @@ constexpr std::array kFaults{
 std::optional<nft::Error> ChaosKernel::fault() {
     if (!random_.percent(fault_percent_)) return std::nullopt;
     ++faults_;
+    if (on_fault_) on_fault_();
     return nft::Error{.code = random_.pick(kFaults), .doing = "simulate"};
 }
 
@@ -33,6 +34,7 @@ nft::Result<std::size_t> ChaosKernel::commit(const nft::Batch& batch,
     for (std::size_t i = 0; i < batch.ops.size() && !curse_.empty(); ++i) {
         const nft::Batch one{.table = batch.table, .ops = {batch.ops[i]}};
         if (nft::to_text(one).find(curse_) != std::string::npos) {
+            if (on_fault_) on_fault_();
             return nft::Error{.code = Errc::rejected, .doing = "simulate", .op = i};
         }
     }

@@ -39,6 +39,7 @@ class ChaosKernel final : public nft::Kernel {
     void set_curse(std::string text) { curse_ = std::move(text); }
     /// Called after every commit that took effect.
     void on_commit(std::function<void(const nft::Batch&)> then) { on_commit_ = std::move(then); }
+    void on_fault(std::function<void()> then) { on_fault_ = std::move(then); }
     /// Called when somebody waits for the packets under way.
     void on_wait(std::function<void()> then) { on_wait_ = std::move(then); }
 
@@ -58,6 +59,7 @@ class ChaosKernel final : public nft::Kernel {
     std::string curse_;
     std::function<void(const nft::Batch&)> on_commit_;
     std::function<void()> on_wait_;
+    std::function<void()> on_fault_;
     std::size_t commits_ = 0;
     std::size_t faults_ = 0;
 };

@@ -1,5 +1,6 @@
 #include "test/sim/under_way.hpp"
 
+#include <algorithm>
 #include <vector>
 
 namespace podfence::test {
@@ -61,6 +62,13 @@ const std::string* emptied_by(const nft::Op& op) {
     return some == nullptr ? nullptr : &some->map;
 }
 
+bool makes_any(const nft::Batch& batch, const std::set<std::string>& names) {
+    return std::ranges::any_of(batch.ops, [&](const nft::Op& op) {
+        const std::string* name = nft::object_of(op);
+        return name != nullptr && names.contains(*name);
+    });
+}
+
 bool has(const nft::Table& table, const std::string& name) {
     return table.chains.contains(name) || table.sets.contains(name) || table.maps.contains(name);
 }
@@ -74,6 +82,7 @@ std::set<std::string> reached(const nft::Table& table) {
 void UnderWay::forget(const nft::Table* table) {
     left_.clear();
     emptied_.clear();
+    hurried_.clear();
     reached_ = table == nullptr ? std::set<std::string>() : reached(*table);
 }
 
@@ -84,9 +93,12 @@ bool UnderWay::in_the_way(const std::string& name) const {
 
 std::string UnderWay::committed(const nft::Batch& batch, const nft::Table& table) {
     std::string wrong;
+    if (!hurried_.empty() && !makes_any(batch, hurried_)) wrong = *hurried_.begin();
+    hurried_.clear();
     std::set<std::string> now = reached(table);
     ++commits_;
     bool anew = false;
+    std::set<std::string> gone;
     for (const nft::Op& op : batch.ops) {
         anew = anew || std::holds_alternative<nft::DeleteTable>(op);
         if (const auto* emptied = emptied_by(op); emptied != nullptr && in_the_way(*emptied)) {
@@ -94,7 +106,8 @@ std::string UnderWay::committed(const nft::Batch& batch, const nft::Table& table
         }
         const std::string* taken = taken_by(op);
         if (taken == nullptr || has(table, *taken)) continue;
-        if (in_the_way(*taken) || emptied_.erase(*taken) > 0) wrong = *taken;
+        if (reached_.contains(*taken)) wrong = *taken;
+        if (in_the_way(*taken) || emptied_.erase(*taken) > 0) gone.insert(*taken);
     }
     for (const std::string& name : reached_) {
         if (!now.contains(name)) left_[name] = commits_;
@@ -105,7 +118,9 @@ std::string UnderWay::committed(const nft::Batch& batch, const nft::Table& table
     }
     reached_ = std::move(now);
     // In one instant, and the only change of which packets may notice more than the outcome.
-    return anew ? "" : wrong;
+    if (anew) return "";
+    hurried_ = std::move(gone);
+    return wrong;
 }
 
 }  // namespace podfence::test

@@ -20,8 +20,11 @@ class UnderWay {
     std::size_t now() const { return commits_; }
     /// They have all left.
     void await_done(std::size_t began) { awaited_ = began; }
-    /// A batch took effect. Empty, or what was taken from under packets.
+    /// A batch took effect. Empty, or what was taken from under packets before: not by the commit
+    /// right before one that makes something of such a name, which may not be kept waiting.
     std::string committed(const nft::Batch& batch, const nft::Table& table);
+    /// Whoever made way may have been kept from what it was for.
+    void excuse() { hurried_.clear(); }
 
   private:
     bool in_the_way(const std::string& name) const;
@@ -33,6 +36,7 @@ class UnderWay {
     std::map<std::string, std::size_t> left_{};
     /// Emptied while packets may have been on their way to it; right where it stays.
     std::set<std::string> emptied_{};
+    std::set<std::string> hurried_{};  ///< Taken by the last commit.
 };
 
 /// The chains, sets and maps that a packet can come to from the table's hooks.

@@ -53,6 +53,7 @@ World::World(std::uint64_t seed)
     }
     tampered_ = true;  // What that enforces, or nothing at all, no version of the cluster wants.
     kernel_.on_commit([this](const nft::Batch& batch) { judge_commit(batch); });
+    kernel_.on_fault([this] { under_way_.excuse(); });
     kernel_.on_wait([this] {
         ++tally_.stops;
         under_way_.await_done(under_way_.now());

@@ -133,31 +133,29 @@ TEST_CASE("leavings: a change is in force at once, and deletes when packets have
     CHECK(scene.kernel.waits == 0);  // Not on the thread that has other things to do.
 }
 
-TEST_CASE("leavings: what comes again before it was deleted waits for packets") {
+TEST_CASE("leavings: what comes back before it was deleted is not kept waiting") {
     Scene scene;
     scene.delete_policy();
-    const bool waiting = GENERATE(true, false);
-    if (waiting) CHECK(scene.reconciler.take_wait_for_packets());
-    scene.put_policy();
-    CHECK(scene.kernel.waits == 1);
-    CHECK(scene.is_as_wanted());
-    scene.reconciler.packets_passed();  // Those that nobody waits for any more.
-    scene.run();
-    CHECK(scene.is_as_wanted());
-    scene.delete_policy();
-    CHECK(scene.reconciler.take_wait_for_packets());
-}
-
-TEST_CASE("leavings: what comes again when packets have passed waits for nothing") {
-    Scene scene;
-    scene.delete_policy();
-    CHECK(scene.reconciler.take_wait_for_packets());
-    scene.reconciler.packets_passed();
-    CHECK_FALSE(scene.is_as_wanted());
-    scene.put_policy();
-    scene.run();
+    SECTION("nobody waits for packets yet") {
+        scene.put_policy();
+        CHECK_FALSE(scene.reconciler.take_wait_for_packets());
+    }
+    SECTION("packets have not passed") {
+        CHECK(scene.reconciler.take_wait_for_packets());
+        scene.put_policy();
+        CHECK(scene.is_as_wanted());
+        scene.reconciler.packets_passed();  // Those that nobody waits for any more.
+        scene.run();
+    }
+    SECTION("packets have passed") {
+        CHECK(scene.reconciler.take_wait_for_packets());
+        scene.reconciler.packets_passed();
+        scene.put_policy();
+    }
     CHECK(scene.is_as_wanted());
     CHECK(scene.kernel.waits == 0);
+    scene.delete_policy();
+    CHECK(scene.reconciler.take_wait_for_packets());
 }
 
 TEST_CASE("leavings: what somebody else has deleted keeps no change back") {
