@@ -34,6 +34,7 @@ nft::Result<std::size_t> ChaosKernel::commit(const nft::Batch& batch,
     for (std::size_t i = 0; i < batch.ops.size() && !curse_.empty(); ++i) {
         const nft::Batch one{.table = batch.table, .ops = {batch.ops[i]}};
         if (nft::to_text(one).find(curse_) != std::string::npos) {
+            ++faults_;
             if (on_fault_) on_fault_();
             return nft::Error{.code = Errc::rejected, .doing = "simulate", .op = i};
         }

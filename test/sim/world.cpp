@@ -208,6 +208,7 @@ void World::let_time_pass(Clock::duration duration) {
 
 /// As the agent does after each step: it goes on with other things while packets pass.
 void World::step() {
+    pending_ = !reconciler_->holds(reconciler_->revision());
     reconciler_->step();
     if (!reconciler_->take_wait_for_packets()) return;
     wait_began_ = under_way_.now();
@@ -241,6 +242,7 @@ void World::quieten() {
     run_due();
     if (wrong_.empty()) check_quiet();
     versions_.clear();
+    faults_before_ = kernel_.faults();
     tampered_ = false;
     deleted_ = false;
     remember();
@@ -317,6 +319,14 @@ void World::judge_return(const nft::Table& table) {
                         to_string(flow));
         }
     }
+}
+
+/// Of what nobody did to the table and nothing refused there is nothing to repair.
+void World::resynced(const ResyncReport& report) {
+    if (tampered_ || kernel_.faults() != faults_before_ || report.reason == ResyncReason::start)
+        return;
+    if (report.reason == ResyncReason::failure) fail("a commit failed for no fault of others");
+    if (report.operations > 0 && !pending_) fail("repairs what nobody has broken");
 }
 
 /// Before a refusal it was without it, and after it is taken back it is still with it for a moment.

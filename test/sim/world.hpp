@@ -45,7 +45,7 @@ class World final : public ReconcilerObserver {
     using Time = Reconciler::Time;
 
     void committed(const CommitReport&) override {}
-    void resynced(const ResyncReport&) override {}
+    void resynced(const ResyncReport& report) override;
     void failed(const nft::Error&, Clock::duration) override {}
     void refused(const ObjectName& policy, const nft::Error&) override;
 
@@ -85,8 +85,10 @@ class World final : public ReconcilerObserver {
     /// Of the cluster as enforced, since the kernel last equalled what is wanted: a packet must
     /// meet the verdict of one of them.
     std::vector<Cluster> versions_;
-    bool tampered_ = false;  ///< By a stranger, and not repaired yet.
-    bool deleted_ = false;   ///< And all he did was to delete the table.
+    bool pending_ = false;           ///< Changes that were not in the kernel before this step.
+    std::size_t faults_before_ = 0;  ///< The last quiet point.
+    bool tampered_ = false;          ///< By a stranger, and not repaired yet.
+    bool deleted_ = false;           ///< And all he did was to delete the table.
     SimulationTally tally_;
     std::string wrong_;
 };

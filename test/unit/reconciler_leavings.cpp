@@ -154,6 +154,7 @@ TEST_CASE("leavings: what comes back before it was deleted is not kept waiting")
     }
     CHECK(scene.is_as_wanted());
     CHECK(scene.kernel.waits == 0);
+    CHECK(scene.last_resync->reason == ResyncReason::start);  // Nothing was refused since.
     scene.delete_policy();
     CHECK(scene.reconciler.take_wait_for_packets());
 }
