@@ -73,7 +73,8 @@ class ReconcilerObserver {
 ///                            +---- disturbed(), audit ----------+
 ///
 /// What a change leaves that nothing refers to any more is deleted when no packet can be on its way
-/// to it (nft/stages.hpp). Nobody waits for that: the change is in force, and others follow it.
+/// to it (nft/stages.hpp). Nobody waits for that: the change is in force, and others follow it. One
+/// that makes something of such a name again has it deleted at once.
 class Reconciler {
   public:
     using Time = Clock::time_point;
