@@ -133,16 +133,18 @@ void Reconciler::sweep(Time now) {
 /// turn) the kernel takes a third of a second to tell that packets have passed.
 void Reconciler::make_way(const nft::Batch& batch) {
     if (!touches(batch, leaving_) && !touches(batch, left_)) return;
-    leaving_.insert(leaving_.end(), left_.begin(), left_.end());
-    left_.clear();
     // Should it fail, what follows does as well.
-    static_cast<void>(nft::commit_each(kernel_, std::array{take_passed()}, std::nullopt));
+    static_cast<void>(
+        nft::commit_each(kernel_, std::array{nft::order(table_, take_leavings())}, std::nullopt));
 }
 
-void Reconciler::forget_leavings() {
-    leaving_.clear();
-    left_.clear();
+/// All of it, whether packets have passed or not.
+Reconciler::Ops Reconciler::take_leavings() {
     passed_ = false;
+    Ops all = std::exchange(leaving_, {});
+    all.insert(all.end(), left_.begin(), left_.end());
+    left_.clear();
+    return all;
 }
 
 void Reconciler::commit_changes(Time now) {
@@ -168,7 +170,7 @@ void Reconciler::commit_changes(Time now) {
         kernel_known_ = false;
         return;
     }
-    if (std::ranges::any_of(batch.ops, is_delete_table)) forget_leavings();
+    if (std::ranges::any_of(batch.ops, is_delete_table)) take_leavings();
     left_.insert(left_.end(), parts.late.ops.begin(), parts.late.ops.end());
     const Time done = now_();
     commit_not_before_ = commit_time_.spend(now, done);
@@ -199,9 +201,7 @@ void Reconciler::resync(Time now) {
     if (ever_synced_ && may_be_gone && stirs_ != 1) close_gap();
     stirs_ = 0;
     // What was about to go the comparison deletes as well, but it is nobody's doing.
-    Ops leavings = leaving_;
-    leavings.insert(leavings.end(), left_.begin(), left_.end());
-    forget_leavings();
+    const Ops leavings = take_leavings();
     desired_.take_changes();  // They are part of the whole, which is compared now.
     auto converged = nft::converge(kernel_, desired_.table());
     const Time done = now_();

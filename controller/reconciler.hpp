@@ -143,7 +143,7 @@ class Reconciler {
     void sweep(Time now);
     nft::Batch take_passed();
     void make_way(const nft::Batch& batch);
-    void forget_leavings();
+    Ops take_leavings();
     void close_gap();
     bool refuse_culprits(const nft::Error& error);
     void fail(const nft::Error& error);

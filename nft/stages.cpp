@@ -1,7 +1,6 @@
 #include "nft/stages.hpp"
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <string>
 
@@ -74,8 +73,9 @@ Stages::Stages(const Batch& batch)
 
 std::vector<Batch> Stages::up_to_turn() const {
     std::vector<Batch> result;
-    std::ranges::copy_if(std::array{early, turn}, std::back_inserter(result),
-                         [](const Batch& stage) { return !stage.empty(); });
+    for (const Batch* stage : {&early, &turn}) {
+        if (!stage->empty()) result.push_back(*stage);
+    }
     return result;
 }
 

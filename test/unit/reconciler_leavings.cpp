@@ -1,5 +1,4 @@
 // What a change leaves in the kernel that nothing refers to any more, and when it goes.
-#include <functional>
 #include <optional>
 
 #include <catch2/catch.hpp>
